@@ -1,0 +1,1 @@
+"""The edge of the house: HTTP routes, the command line and the client. No rule lives here."""

@@ -1,0 +1,1 @@
+"""Tests: unit, architecture, api and the plug-in that all of them share."""

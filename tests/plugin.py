@@ -1,0 +1,1 @@
+"""Pytest plug-in that every test of the project runs under."""
