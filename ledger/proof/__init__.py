@@ -1,0 +1,1 @@
+"""The proof room: checks evidence offline, with the standard library and `cryptography` alone."""
