@@ -1,0 +1,98 @@
+"""The sealed facts that one append transaction writes, and the rows that come back.
+
+Vocabulary: `index` is the 0-based position in the log, `seq` the 0-based position in a stream,
+`size` a count. Hashes are 32 raw bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    """One entry of the log, sealed: its bytes are final."""
+
+    index: int
+    """0-based position in the log."""
+    stream: str
+    """Name of the stream that the entry belongs to."""
+    seq: int
+    """0-based position in the stream."""
+    type: str
+    """Entry type, for instance `item-transferred/1`; never a Python path."""
+    leaf: bytes
+    """Leaf hash, 32 bytes."""
+    command: bytes
+    """Digest of the entry's own or causing command, 32 bytes."""
+    entry: bytes
+    """The canonical bytes, at most 65,535."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandKey:
+    """The name under which a command was recorded, and where."""
+
+    by: str
+    """Party that signed the command."""
+    id: str
+    """Command id, unique for each `by`."""
+    digest: bytes
+    """Command digest, 32 bytes."""
+    index: int
+    """Index of the command's own entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """One sealed field of one entry, encrypted for its subject (see `ledger.record.vault`)."""
+
+    index: int
+    name: str
+    subject: str
+    box: bytes
+    """12-byte nonce, then the AES-256-GCM ciphertext with its 16-byte tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRow:
+    """The one head row: what the next append builds on."""
+
+    size: int
+    """Number of entries in the log."""
+    leaf: bytes | None
+    """Leaf hash of the last entry; None while the log is empty."""
+    epoch: int
+    """Term of the writer; a new leader raises it and thereby fences off the old one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that one append transaction writes.
+
+    `size`, `leaf` and `epoch` are those of the head on which the batch was decided.
+    """
+
+    size: int
+    leaf: bytes | None
+    epoch: int
+    entries: tuple[SealedEntry, ...]
+    commands: tuple[CommandKey, ...] = ()
+    disclosures: tuple[Disclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One published checkpoint, exact bytes."""
+
+    size: int
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One full tile: 256 hashes, 8,192 bytes."""
+
+    level: int
+    number: int
+    hashes: bytes
