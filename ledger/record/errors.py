@@ -6,7 +6,7 @@ RecordError
 ├── UnsafeDatabase          set up so that an acknowledged commit could be lost
 ├── SchemaTooNew            made by a later version; left untouched
 ├── SchemaTooOld            `yinzheng migrate` brings it up to date
-├── FactsDisagree           the caller's events and sealed entries differ: a bug, nothing was written
+├── FactsDisagree           events and sealed entries differ: the caller's bug, nothing was written
 ├── ReadTooWide             the caller asked for more rows than one read may return
 ├── OutcomeUnknown          COMMIT gave no clear answer: look the command ids up, never guess
 ├── HeadMoved               another writer was first: reload the head and decide again

@@ -1,0 +1,233 @@
+"""Opening a database so that an acknowledged commit is durable, and running transactions on it.
+
+SQLite: WAL, synchronous=FULL, write transactions take the write lock first (BEGIN IMMEDIATE).
+PostgreSQL: psycopg 3, READ COMMITTED; servers that acknowledge before they have written are
+refused, and so is any notice during COMMIT (a cancelled wait for a replica says so by a notice).
+
+This is the only module that begins or ends a transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from eventsourcing.persistence import IntegrityError
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy.engine import URL
+
+from ledger.record.errors import (
+    DatabaseDamaged,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    UnsafeDatabase,
+)
+
+_WRITES: Final = "ledger_writes"
+_NOTICES: Final = "ledger_notices"
+_BUSY_SECONDS: Final = 10
+_SQLITE_PRAGMAS: Final = (
+    # The page size counts only before the first page exists, so it comes before WAL.
+    "PRAGMA page_size = 8192",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # With it, INSERT OR REPLACE fires the triggers that refuse DELETE.
+    "PRAGMA recursive_triggers = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA wal_autocheckpoint = 8000",
+    "PRAGMA cache_size = -65536",
+)
+_UNREADABLE: Final = "(unreadable)"
+_MUST_BE_ON: Final = ("fsync", "synchronous_commit")
+
+
+def open_engine(url: str) -> Engine:
+    """Open the database of one ledger for reading and writing.
+
+    Args:
+        url: `sqlite:///PATH`, or `postgresql://...` (also `postgres://`, `postgresql+psycopg://`).
+
+    Raises:
+        DatabaseUnavailable: It cannot be opened, or the URL names no database of these kinds.
+        DatabaseDamaged: The file is no SQLite database.
+        UnsafeDatabase: The server would acknowledge a commit before it is durable.
+
+    """
+    return _open(_normal(url), read_only=False)
+
+
+def open_engine_read_only(url: str) -> Engine:
+    """Open an existing database for an audit: nothing can be written through this engine.
+
+    Args:
+        url: As for `open_engine`.
+
+    Raises:
+        DatabaseUnavailable: It does not exist or cannot be opened.
+        DatabaseDamaged: The file is no SQLite database.
+
+    """
+    return _open(_normal(url), read_only=True)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection in one read transaction, with the errors of the storage room."""
+    with translated(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Give a connection in one write transaction, committed when the block ends well.
+
+    Raises:
+        DatabaseUnavailable: The database refused before COMMIT; nothing was changed.
+        eventsourcing.persistence.IntegrityError: A constraint or a trigger refused.
+        OutcomeUnknown: COMMIT was sent and gave no clear answer.
+
+    """
+    with (
+        translated(engine),
+        engine.connect().execution_options(**{_WRITES: True}) as connection,
+        connection.begin() as transaction,
+    ):
+        yield connection
+        notices: list[str] = connection.info.get(_NOTICES, [])
+        notices.clear()
+        try:
+            transaction.commit()
+        except Exception as error:
+            # Whatever broke the answer, the commit itself may have happened.
+            connection.invalidate()
+            raise OutcomeUnknown(str(error)) from error
+        if notices:
+            raise OutcomeUnknown("; ".join(notices))
+
+
+@contextmanager
+def translated(engine: Engine) -> Iterator[None]:
+    """Turn the errors of SQLAlchemy into those of the storage room."""
+    try:
+        yield
+    except exc.IntegrityError as error:
+        raise IntegrityError(str(error.orig)) from error
+    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        raise DatabaseUnavailable(_name(engine), _reason(error)) from error
+    except exc.DatabaseError as error:
+        if isinstance(error.orig, sqlite3.DatabaseError):
+            raise DatabaseDamaged(_name(engine), _reason(error)) from error
+        raise DatabaseUnavailable(_name(engine), _reason(error)) from error
+
+
+def _normal(url: str) -> URL:
+    """Parse a URL and name the driver that this room uses."""
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError as error:
+        # The text itself may hold a password.
+        reason = "not a database URL"
+        raise DatabaseUnavailable(_UNREADABLE, reason) from error
+    if parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise DatabaseUnavailable(_shown(parsed), "only SQLite and PostgreSQL are supported")
+    if parsed.database in {None, "", ":memory:"} or parsed.query:
+        raise DatabaseUnavailable(_shown(parsed), "a ledger on SQLite needs a plain file path")
+    return parsed.set(drivername="sqlite+pysqlite")
+
+
+def _open(url: URL, *, read_only: bool) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, creator=partial(_connect_sqlite, url, read_only=read_only))
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        options = {"options": "-c default_transaction_read_only=on"} if read_only else {}
+        engine = create_engine(
+            url,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _BUSY_SECONDS, **options},
+        )
+        event.listen(engine, "connect", _collect_notices)
+    try:
+        with reading(engine) as connection:
+            if engine.dialect.name == "postgresql" and not read_only:
+                _check_durable(connection)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _connect_sqlite(url: URL, *, read_only: bool) -> sqlite3.Connection:
+    path = Path(url.database or "").absolute()
+    mode = "ro" if read_only else "rwc"
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        # The pool hands a connection to one thread at a time.
+        check_same_thread=False,
+        # Transactions begin in `_begin_sqlite`, never inside the driver.
+        isolation_level=None,
+    )
+    try:
+        _prepare_sqlite(connection, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(pragma)
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+        # Reads the header, so that a file of another kind is refused here.
+        connection.execute("PRAGMA schema_version")
+        return
+    found = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if found != "wal":
+        setting = "journal_mode"
+        raise UnsafeDatabase(setting, found=found)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that writes later can fail half-way with "database is locked".
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _collect_notices(dbapi_connection: Any, record: Any) -> None:  # noqa: ANN401
+    """Keep what the server says beside its answers; `writing` reads it after COMMIT."""
+    notices: list[str] = []
+    record.info[_NOTICES] = notices
+    keep: Callable[[Any], None] = lambda notice: notices.append(str(notice.message_primary))  # noqa: E731
+    dbapi_connection.add_notice_handler(keep)
+
+
+def _check_durable(connection: Connection) -> None:
+    for setting in _MUST_BE_ON:
+        found = connection.exec_driver_sql(f"SHOW {setting}").scalar_one()
+        if found == "off":
+            raise UnsafeDatabase(setting, found=found)
+
+
+def _name(engine: Engine) -> str:
+    return _shown(engine.url)
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
+
+
+def _reason(error: exc.SQLAlchemyError) -> str:
+    origin = getattr(error, "orig", None)
+    return " ".join(str(origin or error).split())

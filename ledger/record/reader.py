@@ -1,0 +1,134 @@
+"""Reads of the entry, command, head and disclosure tables.
+
+Every read is bounded: by a range of indices, by one stream, or by one key.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Engine, Select, select
+
+from ledger.record.database import reading
+from ledger.record.errors import ReadTooWide
+from ledger.record.facts import CommandKey, Disclosure, HeadRow, SealedEntry
+from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD
+
+ROWS_MAX: Final = 65_536
+"""Most rows that a read of a range of indices returns."""
+
+_E: Final = ENTRY.c
+
+
+class LedgerReader:
+    """What can be asked of the record; enough alone for an auditor with a read-only engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for those who keep their own tables in it."""
+        return self._engine
+
+    def head(self) -> HeadRow:
+        """Return the head row: size, last leaf and epoch."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(HEAD.c.size, HEAD.c.leaf, HEAD.c.epoch)).one()
+        return HeadRow(*row)
+
+    def entry_at(self, index: int) -> SealedEntry | None:
+        """Return the entry at a 0-based index, None at or beyond the size."""
+        found = self._select(select(ENTRY).where(_E.index == index))
+        return found[0] if found else None
+
+    def entries(self, start: int, stop: int) -> list[SealedEntry]:
+        """Return the entries with `start <= index < stop`, in order.
+
+        Args:
+            start: First index, 0 or more.
+            stop: One past the last index; at most `ROWS_MAX` past `start`.
+
+        Raises:
+            ReadTooWide: The range is backward or wider than `ROWS_MAX`.
+
+        """
+        check_range(start, stop)
+        return self._select(select(ENTRY).where(_in_range(start, stop)).order_by(_E.index))
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """Return the 32-byte leaf hashes with `start <= index < stop`, in order.
+
+        Raises:
+            ReadTooWide: The range is backward or wider than `ROWS_MAX`.
+
+        """
+        check_range(start, stop)
+        query = select(_E.leaf).where(_in_range(start, stop)).order_by(_E.index)
+        with reading(self._engine) as connection:
+            return [bytes(leaf) for leaf in connection.execute(query).scalars()]
+
+    def stream_entries(
+        self,
+        stream: str,
+        *,
+        lte_index: int | None = None,
+        from_seq: int | None = None,
+        limit: int | None = None,
+    ) -> list[SealedEntry]:
+        """Return the entries of one stream in order, oldest first.
+
+        Args:
+            stream: Stream name.
+            lte_index: Only entries at or below this 0-based index of the log.
+            from_seq: Only entries at or above this 0-based position in the stream.
+            limit: At most so many entries.
+
+        """
+        query = select(ENTRY).where(_E.stream == stream).order_by(_E.seq).limit(limit)
+        if lte_index is not None:
+            query = query.where(_E.index <= lte_index)
+        if from_seq is not None:
+            query = query.where(_E.seq >= from_seq)
+        return self._select(query)
+
+    def last_of_stream(self, stream: str, *, lte_index: int | None = None) -> SealedEntry | None:
+        """Return the newest entry of a stream, optionally at or below an index of the log."""
+        query = select(ENTRY).where(_E.stream == stream).order_by(_E.seq.desc()).limit(1)
+        if lte_index is not None:
+            query = query.where(_E.index <= lte_index)
+        found = self._select(query)
+        return found[0] if found else None
+
+    def find_command(self, by: str, id: str) -> CommandKey | None:  # noqa: A002
+        """Return the recorded command with this party and id: what resolves an unknown outcome."""
+        query = select(COMMAND).where(COMMAND.c.by == by, COMMAND.c.id == id)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else CommandKey(*row)
+
+    def disclosures(self, index: int) -> list[Disclosure]:
+        """Return the vault boxes of the entry at a 0-based index, by name."""
+        columns = DISCLOSURE.c
+        query = select(DISCLOSURE).where(columns.index == index).order_by(columns.name)
+        with reading(self._engine) as connection:
+            return [Disclosure(*row) for row in connection.execute(query)]
+
+    def _select(self, query: Select[Any]) -> list[SealedEntry]:
+        with reading(self._engine) as connection:
+            return [SealedEntry(*row) for row in connection.execute(query)]
+
+
+def check_range(start: int, stop: int) -> None:
+    """Check that `[start, stop)` is a forward range of at most `ROWS_MAX` rows.
+
+    Raises:
+        ReadTooWide: It is not.
+
+    """
+    if not 0 <= start <= stop <= start + ROWS_MAX:
+        raise ReadTooWide(start=start, stop=stop, rows_max=ROWS_MAX)
+
+
+def _in_range(start: int, stop: int) -> ColumnElement[bool]:
+    return (_E.index >= start) & (_E.index < stop)

@@ -1,0 +1,229 @@
+"""The recorder: a batch of sealed entries becomes durable whole, or not at all.
+
+One transaction moves the one head row by a conditional UPDATE, then inserts the entries, command
+keys and vault boxes. The condition (size, leaf and epoch are still those that the batch was
+decided on) is the safety of the ledger; unique keys stand behind it; locks are not relied on.
+
+eventsourcing's words: notification id = index + 1, originator version = seq + 1, topic = entry
+type, state = entry bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    IntegrityError,
+    Notification,
+    StoredEvent,
+)
+from sqlalchemy import Connection, Engine, select, update
+
+from ledger.record.database import reading, writing
+from ledger.record.errors import DuplicateCommand, FactsDisagree, HeadMoved
+from ledger.record.facts import Batch, HeadRow, SealedEntry
+from ledger.record.inserting import insert_rows
+from ledger.record.published import PublishedStore
+from ledger.record.reader import LedgerReader
+from ledger.record.subscription import PollingSubscription
+from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD
+
+_E: Final = ENTRY.c
+_STORED: Final = (_E.stream, _E.seq, _E.type, _E.entry)
+
+
+class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
+    """eventsourcing's application recorder over the ledger's own tables."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        originator_id_type: type[UUID] | type[str] = str,
+    ) -> None:
+        super().__init__(engine)
+        self._originator_id_type = originator_id_type
+
+    def insert_events(
+        self,
+        stored_events: Sequence[StoredEvent],
+        *,
+        batch: Batch | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Sequence[int] | None:
+        """Write one batch in one durable transaction.
+
+        Args:
+            stored_events: The events of the batch, in the order of its entries.
+            batch: The sealed facts and the head that they were decided on.
+            kwargs: eventsourcing passes `tracking=None`; anything else is refused.
+
+        Returns:
+            Notification ids, index + 1 each; None when there was nothing to write.
+
+        Raises:
+            FactsDisagree: Events and batch differ; nothing was written.
+            HeadMoved: Another writer was first; nothing was written.
+            DuplicateCommand: A command id is recorded already; nothing was written.
+            eventsourcing.persistence.IntegrityError: Another unique key refused; nothing was
+                written.
+            DatabaseUnavailable: Nothing was written.
+            OutcomeUnknown: COMMIT gave no clear answer: look the command ids up.
+
+        """
+        _check_kwargs(kwargs)
+        if batch is None:
+            if stored_events:
+                raise FactsDisagree(0, "batch")
+            return None
+        _check_facts(stored_events, batch)
+        try:
+            with writing(self._engine) as connection:
+                _move_head(connection, batch)
+                _insert_facts(connection, batch)
+        except HeadMoved:
+            raise
+        except IntegrityError as error:
+            self._name_duplicate(batch, error)
+            raise
+        return [entry.index + 1 for entry in batch.entries]
+
+    def raise_epoch(self, expected: HeadRow) -> HeadRow:
+        """Start a new writer's term: from its commit on, batches of an older epoch are refused.
+
+        Args:
+            expected: The head as last read.
+
+        Raises:
+            HeadMoved: The head is another one by now.
+
+        """
+        raised = HeadRow(expected.size, expected.leaf, expected.epoch + 1)
+        with writing(self._engine) as connection:
+            _swap_head(connection, expected, raised)
+        return raised
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return the events of one stream; `gt` and `lte` bound the originator version."""
+        query = select(*_STORED).where(_E.stream == str(originator_id)).limit(limit)
+        query = query.order_by(_E.seq.desc() if desc else _E.seq)
+        if gt is not None:
+            query = query.where(_E.seq > gt - 1)
+        if lte is not None:
+            query = query.where(_E.seq <= lte - 1)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            StoredEvent(self._originator_id_type(stream), seq + 1, kind, bytes(entry))
+            for stream, seq, kind, entry in rows
+        ]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Return events in the order of the log; notification id = index + 1."""
+        query = select(_E.index, *_STORED).order_by(_E.index).limit(limit)
+        if start is not None:
+            query = query.where(_E.index >= (start - 1 if inclusive_of_start else start))
+        if stop is not None:
+            query = query.where(_E.index <= stop - 1)
+        if topics:
+            query = query.where(_E.type.in_(topics))
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            Notification(self._originator_id_type(stream), seq + 1, kind, bytes(entry), index + 1)
+            for index, stream, seq, kind, entry in rows
+        ]
+
+    def max_notification_id(self) -> int | None:
+        """Return the size of the log, None while it is empty."""
+        return self.head().size or None
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
+        """Return an iterator over the events after `gt` that waits for new ones until stopped."""
+        return PollingSubscription(self, gt=gt, topics=topics)
+
+    def _name_duplicate(self, batch: Batch, error: IntegrityError) -> None:
+        """Raise the telling error when a command of the refused batch is recorded already."""
+        # Constraint names are spelled differently by each driver; a look-up is not.
+        for key in batch.commands:
+            found = self.find_command(key.by, key.id)
+            if found is not None:
+                raise DuplicateCommand(found) from error
+
+
+def _check_kwargs(kwargs: dict[str, Any]) -> None:
+    unknown = [name for name, value in kwargs.items() if (name, value) != ("tracking", None)]
+    if unknown:
+        message = f"insert_events got unknown facts: {', '.join(unknown)}"
+        raise TypeError(message)
+
+
+def _check_facts(stored_events: Sequence[StoredEvent], batch: Batch) -> None:
+    """Check that events and entries agree, and that the entries take the next indices."""
+    if not batch.entries or len(stored_events) != len(batch.entries):
+        raise FactsDisagree(batch.size, "number of entries")
+    pairs = zip(stored_events, batch.entries, strict=True)
+    for index, (event, sealed) in enumerate(pairs, start=batch.size):
+        if sealed.index != index:
+            raise FactsDisagree(index, "index")
+        if str(event.originator_id) != sealed.stream:
+            raise FactsDisagree(index, "stream")
+        if event.originator_version != sealed.seq + 1:
+            raise FactsDisagree(index, "seq")
+        if event.topic != sealed.type:
+            raise FactsDisagree(index, "type")
+        if event.state != sealed.entry:
+            raise FactsDisagree(index, "entry")
+
+
+def _move_head(connection: Connection, batch: Batch) -> None:
+    expected = HeadRow(batch.size, batch.leaf, batch.epoch)
+    last = batch.entries[-1]
+    _swap_head(connection, expected, HeadRow(last.index + 1, last.leaf, batch.epoch))
+
+
+def _swap_head(connection: Connection, expected: HeadRow, wanted: HeadRow) -> None:
+    head = HEAD.c
+    swap = (
+        update(HEAD)
+        .where(
+            head.id == 1,
+            head.size == expected.size,
+            head.leaf.is_not_distinct_from(expected.leaf),
+            head.epoch == expected.epoch,
+        )
+        .values(size=wanted.size, leaf=wanted.leaf, epoch=wanted.epoch)
+    )
+    if connection.execute(swap).rowcount != 1:
+        row = connection.execute(select(head.size, head.leaf, head.epoch)).one()
+        raise HeadMoved(expected=expected, found=HeadRow(*row))
+
+
+def _insert_facts(connection: Connection, batch: Batch) -> None:
+    insert_rows(connection, ENTRY, [_entry_row(entry) for entry in batch.entries])
+    insert_rows(connection, COMMAND, [(c.by, c.id, c.digest, c.index) for c in batch.commands])
+    boxes = [(d.index, d.name, d.subject, d.box) for d in batch.disclosures]
+    insert_rows(connection, DISCLOSURE, boxes)
+
+
+def _entry_row(e: SealedEntry) -> tuple[int, str, int, str, bytes, bytes, bytes]:
+    return (e.index, e.stream, e.seq, e.type, e.leaf, e.command, e.entry)
