@@ -17,7 +17,11 @@ Specification: docs/spec.md, section on verdicts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
+
+from ledger.rules.errors import Malformed
 
 Evidence = str | int | bytes | None
 
@@ -137,3 +141,17 @@ class UnsupportedKey(Unverifiable):
 
 class HistoryNotProven(Unverifiable):
     """A consistency proof fails: the newer tree is not shown to extend the older."""
+
+
+@contextmanager
+def reading(step: str) -> Iterator[None]:
+    """Turn the strict readers' `Malformed` into this room's error, naming `step`.
+
+    Raises:
+        MalformedEvidence: Something inside the block was `Malformed`.
+
+    """
+    try:
+        yield
+    except Malformed as error:
+        raise MalformedEvidence(step, f"{error.field} {error.message}", field=error.field) from None
