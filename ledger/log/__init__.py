@@ -1,0 +1,1 @@
+"""The log as the world sees it: receipts, checkpoints, tiles and proofs."""

@@ -1,0 +1,89 @@
+"""Receipts: what the ledger promises after a commit, signed once a batch.
+
+A receipt says that these leaves stand at these indices and will be covered by a checkpoint until
+`due`. Specification: docs/spec.md section 12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ledger.proof.tree import MemoryTree
+from ledger.rules.canonical import encode
+from ledger.rules.digests import RECEIPT_TAG
+from ledger.rules.text import b64encode, format_time
+from ledger.signer import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a member gets for one command."""
+
+    index: int
+    leaf: bytes
+    path: tuple[bytes, ...]
+    statement: dict[str, Any]
+    sig: str
+
+    def document(self) -> dict[str, Any]:
+        """Write the receipt as JSON."""
+        return {
+            "index": self.index,
+            "leaf": self.leaf.hex(),
+            "path": [node.hex() for node in self.path],
+            "sig": self.sig,
+            "statement": self.statement,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReceipt:
+    """One signed statement over a batch, from which every member's receipt is cut."""
+
+    first: int
+    leaves: tuple[bytes, ...]
+    tree: MemoryTree
+    statement: dict[str, Any]
+    sig: str
+
+    def receipt(self, index: int) -> Receipt:
+        """Cut the receipt of the entry at `index`, which lies in the batch."""
+        place = index - self.first
+        path = self.tree.inclusion_path(place, len(self.leaves))
+        return Receipt(index, self.leaves[place], tuple(path), self.statement, self.sig)
+
+
+class ReceiptIssuer(Protocol):
+    """Signs what was committed."""
+
+    def __call__(self, first: int, leaves: Sequence[bytes], *, at: int, due: int) -> BatchReceipt:
+        """Sign for the `leaves` from index `first` on; `at` and `due` in microseconds."""
+        ...
+
+
+class Issuer:
+    """Issues receipts with the receipt key of one log."""
+
+    def __init__(self, signer: Signer, *, origin: str) -> None:
+        """Take the receipt key and the log's origin."""
+        self._signer, self._origin = signer, origin
+
+    def __call__(self, first: int, leaves: Sequence[bytes], *, at: int, due: int) -> BatchReceipt:
+        """Sign for the `leaves` from index `first` on; `at` and `due` in microseconds.
+
+        Spec: docs/spec.md section 12.
+
+        """
+        tree = MemoryTree(leaves)
+        statement = {
+            "at": format_time(at),
+            "count": len(leaves),
+            "due": format_time(due),
+            "from": first,
+            "log": self._origin,
+            "root": tree.root().hex(),
+        }
+        sig = b64encode(self._signer.sign(RECEIPT_TAG + encode(statement)))
+        return BatchReceipt(first, tuple(leaves), tree, statement, sig)

@@ -1,0 +1,205 @@
+"""A batch being decided: the state before each command, and the entries sealed so far.
+
+A draft is a copy of the tip that is thrown away when the commit fails; what it holds is adopted
+only after the commit. It is the `View` that the rules read.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ledger.proof.checkpoint import parse_checkpoint_text
+from ledger.record.facts import Batch, CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
+from ledger.record.recorder import LedgerRecorder
+from ledger.rules.commands import Command
+from ledger.rules.entries import Entry, Place, read_entry, write_effect, write_own
+from ledger.rules.evolve import evolve
+from ledger.rules.kinds import registered_key
+from ledger.rules.model import LOG_STREAM, Fact
+from ledger.rules.state import Log, Stream
+from ledger.rules.text import format_time
+
+STREAMS_KEPT = 50_000
+
+
+class Streams(Protocol):
+    """Loads a stream from the record."""
+
+    def __call__(self, name: str, /) -> Stream | None:
+        """Return head and state of a stream, or None if it does not exist."""
+        ...
+
+
+class Tip:
+    """What the writer knows of the last commit: head, time, and recently used streams."""
+
+    def __init__(self, recorder: LedgerRecorder, load: Streams) -> None:
+        self._recorder = recorder
+        self._load = load
+        self._streams: OrderedDict[str, Stream] = OrderedDict()
+        self.head = HeadRow(0, None, 0)
+        self.at = 0
+        self.reload()
+
+    def reload(self) -> None:
+        """Forget everything and read the head again; after any error this is the only way on."""
+        self._streams.clear()
+        self.head = self._recorder.head()
+        last = self._recorder.entry_at(self.head.size - 1) if self.head.size else None
+        self.at = read_entry(last.entry).at if last else 0
+
+    def stream(self, name: str) -> Stream | None:
+        """Return head and state of a stream as last committed, or None."""
+        found = self._streams.get(name)
+        if found is None:
+            found = self._load(name)
+        if found is not None:
+            self._keep(name, found)
+        return found
+
+    def adopt(self, draft: Draft) -> None:
+        """Take over what a draft decided, after its commit."""
+        for name, stream in draft.changed.items():
+            self._keep(name, stream)
+        if draft.entries:
+            last = draft.entries[-1]
+            self.head = HeadRow(draft.size, bytes.fromhex(last.leaf), self.head.epoch)
+            self.at = last.at
+
+    def _keep(self, name: str, stream: Stream) -> None:
+        self._streams[name] = stream
+        self._streams.move_to_end(name)
+        if len(self._streams) > STREAMS_KEPT:
+            self._streams.popitem(last=False)
+
+
+@dataclass(slots=True)
+class Draft:
+    """The tip plus the commands of this batch that were accepted so far."""
+
+    tip: Tip
+    recorder: LedgerRecorder
+    entries: list[Entry] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    changed: dict[str, Stream] = field(default_factory=dict)
+    commands: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
+    keys: dict[str, KeyRow] = field(default_factory=dict)
+    disclosures: list[Disclosure] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Size of the log with this draft."""
+        return self.tip.head.size + len(self.entries)
+
+    def stream(self, name: str) -> Stream | None:
+        """Return head and state of a stream, or None."""
+        return self.changed.get(name) or self.tip.stream(name)
+
+    def command_at(self, index: int) -> str | None:
+        """Return the digest of the command that wrote the entry at `index`."""
+        if index >= self.tip.head.size:
+            return self.digests[index - self.tip.head.size]
+        found = self.recorder.entry_at(index)
+        return found.command.hex() if found else None
+
+    def seen_root(self, size: int) -> str | None:
+        """Return the root that was published for `size`, or None."""
+        published = self.recorder.checkpoint_at(size)
+        return parse_checkpoint_text(published.note).root.hex() if published else None
+
+    def key_holder(self, key_id: str) -> str | None:
+        """Return the party that registered this key."""
+        found = self.keys.get(key_id) or self.recorder.find_key(bytes.fromhex(key_id))
+        return found.party if found else None
+
+    def independent_party(self, *, besides: frozenset[str]) -> bool:
+        """Say whether a party exists that entry 0 does not name and that is not in `besides`."""
+        opened = self.stream(LOG_STREAM)
+        founders = opened.state.founders if opened and isinstance(opened.state, Log) else ()
+        known = besides.union(founders)
+        if any(row.party not in known for row in self.keys.values()):
+            return True
+        return self.recorder.other_party_exists(known)
+
+    def find_command(self, by: str, identifier: str) -> CommandKey | None:
+        """Return the command recorded, in this batch or before, under a party and id."""
+        return self.commands.get((by, identifier)) or self.recorder.find_command(by, identifier)
+
+    def seal(self, command: Command, sigs: Sequence[str], facts: Sequence[Fact], at: int) -> Entry:
+        """Append a command's entries to the draft.
+
+        Args:
+            command: The command, verified.
+            sigs: Its signatures, base64, in the order of `signers`.
+            facts: What derive made of it.
+            at: Time of the entries, microseconds since the epoch.
+
+        Returns:
+            The entry that carries the command.
+
+        """
+        first = self._place(facts[0], log=command.log, at=at)
+        raw = write_own(
+            first,
+            facts[0].type,
+            facts[0].data,
+            command=command.raw,
+            sigs=list(sigs),
+            effects=len(facts) - 1,
+        )
+        own = self._append(raw, command.digest)
+        key = CommandKey(command.by, command.id, bytes.fromhex(command.digest), own.index)
+        self.commands[(command.by, command.id)] = key
+        for number, fact in enumerate(facts[1:], start=1):
+            place = self._place(fact, log=command.log, at=at)
+            effect = write_effect(place, fact.type, fact.data, cause=own.leaf, effect=number)
+            self._append(effect, command.digest)
+        return own
+
+    def batch(self) -> Batch:
+        """Return everything that the append transaction writes."""
+        head = self.tip.head
+        return Batch(
+            size=head.size,
+            leaf=head.leaf,
+            epoch=head.epoch,
+            entries=tuple(
+                _sealed(entry, digest)
+                for entry, digest in zip(self.entries, self.digests, strict=True)
+            ),
+            commands=tuple(self.commands.values()),
+            disclosures=tuple(self.disclosures),
+            keys=tuple(self.keys.values()),
+        )
+
+    def _place(self, fact: Fact, *, log: str, at: int) -> Place:
+        before = self.stream(fact.stream)
+        seq, prev = (0, None) if before is None else (before.head.seq + 1, before.head.leaf)
+        return Place(log, self.size, fact.stream, seq, prev, format_time(at))
+
+    def _append(self, raw: bytes, digest: str) -> Entry:
+        # Reading back what was just written is the first of the two checks of every entry.
+        entry = read_entry(raw)
+        self.changed[entry.stream] = evolve(self.stream(entry.stream), entry, command=digest)
+        self.entries.append(entry)
+        self.digests.append(digest)
+        registered = registered_key(entry)
+        if registered is not None:
+            key, party = registered
+            self.keys[key] = KeyRow(bytes.fromhex(key), party, entry.index)
+        return entry
+
+
+def _sealed(entry: Entry, digest: str) -> SealedEntry:
+    return SealedEntry(
+        index=entry.index,
+        stream=entry.stream,
+        seq=entry.seq,
+        type=entry.type,
+        leaf=bytes.fromhex(entry.leaf),
+        command=bytes.fromhex(digest),
+        entry=entry.raw,
+    )

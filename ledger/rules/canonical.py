@@ -1,0 +1,118 @@
+"""Canonical JSON: one value, one sequence of bytes.
+
+RFC 8785 restricted to objects, arrays, strings, integers |n| < 2**53, booleans and null. Object
+keys are schema field names, so that sorting by code point and by UTF-16 unit agree. Bytes are
+accepted only if the value re-encodes to exactly these bytes; what was signed is what is kept.
+Specification: docs/spec.md section 2.1.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Never
+
+from ledger.rules.errors import Malformed
+
+DEPTH_MAX = 32
+INTEGER_LIMIT = 1 << 53
+_INTEGER_DIGITS_MAX = 17
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*")
+# What a canonical string may escape: quotation mark, backslash, newline, tab.
+_ESCAPES = re.compile(rb'(?:[^\\]|\\["\\nt])*')
+_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+_encoder = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+
+
+def encode(value: Any) -> bytes:
+    """Write a value that is known to be in the restricted form.
+
+    Raises:
+        Malformed: A string holds a lone surrogate.
+
+    Spec: docs/spec.md section 2.1.
+
+    """
+    try:
+        return _encoder.encode(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise Malformed("document", "holds a lone surrogate") from None
+
+
+def decode(data: bytes, *, limit: int, field: str = "document") -> Any:
+    """Read canonical JSON.
+
+    Args:
+        data: The bytes.
+        limit: Most bytes accepted.
+        field: Name for the error.
+
+    Raises:
+        Malformed: Too long, not UTF-8, not JSON, nested too deeply, a float or a large number, a
+            duplicate or strange key, or a second spelling of the same value.
+
+    Spec: docs/spec.md section 2.1.
+
+    """
+    if len(data) > limit:
+        raise Malformed(field, f"has {len(data)} bytes, at most {limit} are accepted")
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise Malformed(field, "starts with a byte order mark")
+    _check_depth(data, field)
+    try:
+        value = _decoder(field).decode(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise Malformed(field, "is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(field, f"is not JSON: {error.msg} at {error.pos}") from None
+    try:
+        again = encode(value)
+    except Malformed as error:
+        raise Malformed(field, error.message) from None
+    if again != data:
+        raise Malformed(field, "is not canonical JSON: it has a second spelling")
+    if b"\\" in data and not _ESCAPES.fullmatch(data):
+        raise Malformed(field, "holds a control character")
+    return value
+
+
+def _check_depth(data: bytes, field: str) -> None:
+    """Count nesting before anything is built: a parser may recurse."""
+    if data.count(b"[") + data.count(b"{") <= DEPTH_MAX:
+        return
+    depth = 0
+    for token in _NESTING.finditer(data):
+        first = token.group()[:1]
+        if first in {b"[", b"{"}:
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise Malformed(field, f"is nested deeper than {DEPTH_MAX}")
+        elif first in {b"]", b"}"}:
+            depth -= 1
+
+
+def _decoder(field: str) -> json.JSONDecoder:
+    def integer(text: str) -> int:
+        if len(text) > _INTEGER_DIGITS_MAX or abs(int(text)) >= INTEGER_LIMIT:
+            raise Malformed(field, "holds an integer of 2**53 or more")
+        return int(text)
+
+    def number(text: str) -> Never:
+        raise Malformed(field, f"holds a number that is not an integer: {text[:40]}")
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) != len(items):
+            raise Malformed(field, "holds a duplicate key")
+        for key in found:
+            if not _KEY.fullmatch(key):
+                raise Malformed(field, f"holds a key that is no field name: {key[:40]!r}")
+        return found
+
+    return json.JSONDecoder(
+        parse_int=integer, parse_float=number, parse_constant=number, object_pairs_hook=pairs
+    )

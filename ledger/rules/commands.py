@@ -1,0 +1,150 @@
+"""A signed command: its bytes, read once and strictly.
+
+Specification: docs/spec.md section 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.rules import schema, text
+from ledger.rules.canonical import decode
+from ledger.rules.digests import COMMAND_TAG, command_digest
+from ledger.rules.errors import Malformed, TooLarge
+
+COMMAND_BYTES_MAX = 24 * 1024
+SIGNERS_MAX = 8
+EXPECT_MAX = 64
+SEALED_MAX = 16
+_TIMER_ID_LENGTH = 64
+
+
+def _command_id(value: Any, field: str) -> None:
+    if isinstance(value, str) and len(value) == _TIMER_ID_LENGTH:
+        text.hex32(value, field=field)
+    else:
+        text.check_uuid7(value, field=field)
+
+
+def _expectation(value: Any, field: str) -> None:
+    shape = {"stream": schema.stream}
+    if isinstance(value, dict) and "after" in value:
+        schema.check_object(value, shape | {"after": schema.hex32}, field)
+    else:
+        schema.check_object(value, shape | {"leaf": schema.nullable(schema.hex32)}, field)
+
+
+_SIGNER: schema.Schema = {
+    "key": schema.hex32,
+    "party": schema.party,
+    "role": schema.identifier,
+}
+_SEALED: schema.Schema = {
+    "digest": schema.hex32,
+    "name": schema.identifier,
+    "subject": schema.party,
+}
+_SEEN: schema.Schema = {"root": schema.hex32, "size": schema.whole(1, (1 << 53) - 1)}
+_COMMAND: schema.Schema = {
+    "at": schema.time,
+    "body": schema.any_object,
+    "by": schema.party,
+    "expect": schema.items(_expectation, most=EXPECT_MAX),
+    "id": _command_id,
+    "kind": schema.any_string,
+    "log": schema.origin,
+    "not_after": schema.time,
+    "policy": schema.nullable(schema.hex32),
+    "sealed": schema.items(schema.nested(_SEALED), most=SEALED_MAX),
+    "seen": schema.nullable(schema.nested(_SEEN)),
+    "signers": schema.items(schema.nested(_SIGNER), least=1, most=SIGNERS_MAX),
+    "v": schema.whole(1, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """One place to sign: which party, in which role, with which key."""
+
+    party: str
+    role: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as read. `raw` is what was signed; `digest` is its identity."""
+
+    raw: bytes
+    document: dict[str, Any]
+    digest: str
+    id: str
+    by: str
+    kind: str
+    log: str
+    at: int
+    not_after: int
+    signers: tuple[Signer, ...]
+    body: dict[str, Any]
+
+    @property
+    def message(self) -> bytes:
+        """The bytes every signer signs."""
+        return COMMAND_TAG + self.raw
+
+
+def read_command(raw: bytes) -> Command:
+    """Read a command's canonical bytes.
+
+    Args:
+        raw: At most 24 KiB.
+
+    Raises:
+        TooLarge: More bytes than that.
+        Malformed: Not canonical, or not of the command's schema.
+
+    Spec: docs/spec.md section 5.1.
+
+    """
+    if len(raw) > COMMAND_BYTES_MAX:
+        raise TooLarge("the command is too large", bytes=len(raw), most=COMMAND_BYTES_MAX)
+    return _command(raw, decode(raw, limit=COMMAND_BYTES_MAX, field="command"))
+
+
+def command_of(raw: bytes, document: dict[str, Any]) -> Command:
+    """Read a command whose canonical bytes and document are at hand already.
+
+    Raises:
+        TooLarge: More than 24 KiB.
+        Malformed: Not of the command's schema.
+
+    """
+    if len(raw) > COMMAND_BYTES_MAX:
+        raise TooLarge("the command is too large", bytes=len(raw), most=COMMAND_BYTES_MAX)
+    return _command(raw, document)
+
+
+def _command(raw: bytes, document: Any) -> Command:
+    schema.check_object(document, _COMMAND, "command")
+    _sorted_once(document["expect"], "stream", "command.expect")
+    _sorted_once(document["sealed"], "name", "command.sealed")
+    return Command(
+        raw=raw,
+        document=document,
+        digest=command_digest(raw),
+        id=document["id"],
+        by=document["by"],
+        kind=document["kind"],
+        log=document["log"],
+        at=text.time_us(document["at"], field="command.at"),
+        not_after=text.time_us(document["not_after"], field="command.not_after"),
+        signers=tuple(Signer(**signer) for signer in document["signers"]),
+        body=document["body"],
+    )
+
+
+def _sorted_once(entries: list[dict[str, Any]], name: str, field: str) -> None:
+    names = [entry[name] for entry in entries]
+    if names != sorted(set(names)):
+        raise Malformed(field, f"is not sorted by {name}, each once")

@@ -1,0 +1,218 @@
+"""Derive: a signed command and the state before it become events, or a refusal.
+
+A total function: the writer decides with it, a verifier runs it again and compares. The order of
+the checks is part of it, since the first refusal is the one reported. Signatures are checked apart
+from it, by whoever holds a signature library. Specification: docs/spec.md section 9.
+"""
+
+from __future__ import annotations
+
+from ledger.rules.canonical import encode
+from ledger.rules.commands import Command, Signer
+from ledger.rules.errors import (
+    CommandCancelled,
+    Expired,
+    KeyCoolingDown,
+    KeyNotValid,
+    Malformed,
+    MissingExpectation,
+    NotYetValid,
+    OtherView,
+    PolicyNotInForce,
+    RoleMissing,
+    StaleExpectation,
+    TooLarge,
+    UnknownParty,
+    WrongLog,
+    WrongSigners,
+)
+from ledger.rules.kinds import kind_of
+from ledger.rules.model import (
+    LOG_STREAM,
+    POLICY_STREAM,
+    ROLES_HELD,
+    Fact,
+    Given,
+    Kind,
+    View,
+)
+from ledger.rules.schema import check_object
+from ledger.rules.state import Log, Party, Policy
+from ledger.rules.text import format_time, party_stream
+
+EARLY_US = 5 * 60 * 1_000_000
+LATE_US = 24 * 3600 * 1_000_000
+DERIVED_BYTES_MAX = 24 * 1024
+_OPENING = "open-ledger/1"
+_NO_POLICY: dict[str, object] = {}
+
+
+def policy_in_force(view: View) -> Policy | None:
+    """Read the ledger policy in force before the next entry; None before entry 0."""
+    published = view.stream(POLICY_STREAM)
+    if published is not None and isinstance(published.state, Policy):
+        return published.state
+    opened = view.stream(LOG_STREAM)
+    return opened.state.policy if opened and isinstance(opened.state, Log) else None
+
+
+def derive(command: Command, *, at: int, index: int, log: str, view: View) -> list[Fact]:
+    """Decide what a command does.
+
+    Args:
+        command: As read from its signed bytes.
+        at: Time of the entry, microseconds since 1970-01-01 UTC.
+        index: Index of the entry that would carry the command.
+        log: Origin of this log.
+        view: The state before the command.
+
+    Returns:
+        The facts in order: the first is the command's own entry, the rest are its effects.
+
+    Raises:
+        Malformed: The body is not of its kind's schema.
+        Refused: A rule says no; the class and its evidence say which.
+
+    Spec: docs/spec.md section 9.
+
+    """
+    kind = kind_of(command.kind)
+    check_object(command.body, kind.body, "command.body")
+    if command.log != log:
+        raise WrongLog("the command is for another log", named=command.log, log=log)
+    _check_times(command, at)
+    _check_seen(command, view)
+    policy = _check_policy(command, view)
+    given = Given(command, at, index, view, policy)
+    _check_signers(given, kind)
+    _check_sealed(command, kind)
+    kind.before_expect(given)
+    _check_expect(given, kind)
+    facts = kind.derive(given)
+    size = sum(len(encode(fact.data)) for fact in facts)
+    if size > DERIVED_BYTES_MAX:
+        raise TooLarge("what follows is too large", bytes=size, most=DERIVED_BYTES_MAX)
+    return facts
+
+
+def _check_times(command: Command, at: int) -> None:
+    if command.not_after < command.at or command.not_after > command.at + LATE_US:
+        raise Expired(
+            "not_after must follow at by 24 hours at most",
+            at=format_time(command.at),
+            not_after=format_time(command.not_after),
+        )
+    if at > command.not_after:
+        raise Expired(
+            "the command has expired",
+            now=format_time(at),
+            not_after=format_time(command.not_after),
+        )
+    if at < command.at - EARLY_US:
+        raise NotYetValid(
+            "the command is dated too far ahead", now=format_time(at), at=format_time(command.at)
+        )
+
+
+def _check_seen(command: Command, view: View) -> None:
+    seen = command.document["seen"]
+    if command.kind == _OPENING:
+        if seen is not None:
+            raise Malformed("command.seen", "is not null in entry 0")
+        return
+    if seen is not None:
+        root = view.seen_root(seen["size"])
+        if root != seen["root"]:
+            raise OtherView(
+                "the log never published this tree", size=seen["size"], seen=seen["root"], root=root
+            )
+
+
+def _check_policy(command: Command, view: View) -> Policy:
+    named, in_force = command.document["policy"], policy_in_force(view)
+    if in_force is None:
+        if command.kind != _OPENING:
+            raise PolicyNotInForce("the log is not open", named=named, in_force=None)
+        if named is not None:
+            raise Malformed("command.policy", "is not null in entry 0")
+        return Policy("", dict(_NO_POLICY))
+    if command.kind != _OPENING and named != in_force.digest:
+        raise PolicyNotInForce(
+            "another ledger policy is in force", named=named, in_force=in_force.digest
+        )
+    return in_force
+
+
+def _check_signers(given: Given, kind: Kind) -> None:
+    command = given.command
+    roles = tuple(signer.role for signer in command.signers)
+    if roles not in kind.signers:
+        wanted = " or ".join(", ".join(accepted) for accepted in kind.signers)
+        raise WrongSigners(f"{kind.name} is signed by: {wanted}", signed=", ".join(roles))
+    if command.by not in {signer.party for signer in command.signers}:
+        raise WrongSigners("`by` is none of the signers", by=command.by)
+    if len({signer.key for signer in command.signers}) != len(command.signers):
+        raise WrongSigners("every signature needs a key of its own", by=command.by)
+    if kind.name == _OPENING:
+        # Entry 0 is signed by the keys it names; its own derive compares them.
+        return
+    for signer in command.signers:
+        if signer.role != kind.newcomer:
+            _check_signer(given, kind, signer)
+
+
+def _check_signer(given: Given, kind: Kind, signer: Signer) -> None:
+    found = given.view.stream(party_stream(signer.party))
+    if found is None or not isinstance(found.state, Party):
+        raise UnknownParty(f"party {signer.party} is not registered", party=signer.party)
+    party = found.state
+    key = party.key(signer.key)
+    if key is None or key.revoked:
+        raise KeyNotValid("not a valid key of its party", party=party.party, key=signer.key)
+    if kind.risky and given.at < key.ready:
+        ready = format_time(key.ready)
+        raise KeyCoolingDown("the key is cooling down", key=key.id, ready=ready)
+    if signer.role in ROLES_HELD and not party.holds(signer.role):
+        raise RoleMissing(
+            f"{party.party} does not hold {signer.role}", party=party.party, role=signer.role
+        )
+    if any(digest == given.command.digest for digest, _ in party.cancelled):
+        raise CommandCancelled("the command was cancelled", command=given.command.digest)
+
+
+def _check_sealed(command: Command, kind: Kind) -> None:
+    names = tuple(entry["name"] for entry in command.document["sealed"])
+    if names != kind.sealed:
+        raise Malformed("command.sealed", f"does not hold exactly: {', '.join(kind.sealed) or '-'}")
+
+
+def _check_expect(given: Given, kind: Kind) -> None:
+    expect = given.command.document["expect"]
+    named = {entry["stream"] for entry in expect}
+    for stream in kind.expects(given.command):
+        if stream not in named:
+            raise MissingExpectation(f"expect must name {stream}", stream=stream)
+    for entry in expect:
+        _check_expectation(given.view, entry)
+
+
+def _check_expectation(view: View, entry: dict[str, str | None]) -> None:
+    name = str(entry["stream"])
+    found = view.stream(name)
+    head = None if found is None else found.head
+    if "after" in entry:
+        digest = None if head is None else head.command or view.command_at(head.index)
+        if digest is None or digest != entry["after"]:
+            raise StaleExpectation(
+                f"{name} was written by another command since",
+                stream=name,
+                expected=entry["after"],
+                found=digest,
+            )
+    elif entry["leaf"] != (None if head is None else head.leaf):
+        raise StaleExpectation(
+            f"{name} has another head",
+            stream=name,
+            expected=entry["leaf"],
+            found=None if head is None else head.leaf,
+        )

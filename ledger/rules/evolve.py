@@ -1,0 +1,25 @@
+"""Evolve: fold one entry into its stream's state. Never refuses.
+
+Specification: docs/spec.md section 10.
+"""
+
+from __future__ import annotations
+
+from ledger.rules.entries import Entry
+from ledger.rules.kinds import EVENT_TYPES
+from ledger.rules.state import Head, Stream
+
+
+def evolve(before: Stream | None, entry: Entry, *, command: str | None) -> Stream:
+    """Fold `entry` into the stream it belongs to.
+
+    Args:
+        before: The stream before, or None where this entry opens it.
+        entry: An entry whose type is registered.
+        command: Digest of the command that wrote the entry; None where it was not looked up.
+
+    """
+    state = EVENT_TYPES[entry.type].evolve(None if before is None else before.state, entry)
+    if entry.command is not None:
+        command = entry.command.digest
+    return Stream(Head(entry.index, entry.seq, entry.leaf, command), state)

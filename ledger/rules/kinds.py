@@ -1,0 +1,42 @@
+"""The closed registries: every command kind and every event type of this version.
+
+A name that is not here is refused by the writer and unverifiable to a verifier; none ever resolves
+to code by its spelling. Specification: docs/spec.md section 9.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from ledger.rules import imports, items, opening, parties, roles
+from ledger.rules.digests import key_id
+from ledger.rules.entries import Entry
+from ledger.rules.errors import UnknownKind
+from ledger.rules.model import EventTypes, Kind, Kinds
+from ledger.rules.text import b64decode
+
+_FAMILIES = (opening, parties, roles, items, imports)
+
+KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})
+EVENT_TYPES: EventTypes = MappingProxyType(
+    {event.name: event for room in _FAMILIES for event in room.EVENTS}
+)
+
+
+def kind_of(name: str) -> Kind:
+    """Find a command kind. Raises `UnknownKind`."""
+    kind = KINDS.get(name)
+    if kind is None:
+        raise UnknownKind(f"no such command kind: {name}", kind=name)
+    return kind
+
+
+def registered_key(entry: Entry) -> tuple[str, str] | None:
+    """Say which key this entry registers for which party: (key id, party), or None."""
+    if entry.type == "party-opened/1":
+        key, party = entry.data["key"], entry.data["party"]
+    elif entry.command is not None and kind_of(entry.command.kind).newcomer is not None:
+        key, party = entry.command.body["key"], entry.command.body["party"]
+    else:
+        return None
+    return key_id(key["alg"], b64decode(key["public"], field="key.public")), party

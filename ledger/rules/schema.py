@@ -1,0 +1,154 @@
+"""Closed schemas: which fields an object has, and what each may hold.
+
+A schema is a mapping of field name to a check `(value, field) -> None`; nothing else is accepted.
+Specification: docs/spec.md section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from ledger.rules import text
+from ledger.rules.errors import Malformed
+
+Check = Callable[[Any, str], None]
+Schema = Mapping[str, Check]
+
+SECONDS_MAX = 366 * 24 * 3600
+_EXPONENT_MAX = 30
+
+
+def check_object(value: object, schema: Schema, field: str) -> dict[str, Any]:
+    """Accept an object with exactly the schema's fields.
+
+    Raises:
+        Malformed: A field is missing, unknown, or does not hold what it should.
+
+    """
+    if not isinstance(value, dict):
+        raise Malformed(field, "is not an object")
+    missing, strange = schema.keys() - value.keys(), value.keys() - schema.keys()
+    if missing:
+        raise Malformed(f"{field}.{min(missing)}", "is missing")
+    if strange:
+        raise Malformed(f"{field}.{min(strange)}", "is not a field of this object")
+    for name, check in schema.items():
+        check(value[name], f"{field}.{name}")
+    return value
+
+
+def nested(schema: Schema) -> Check:
+    """Accept an object of another schema."""
+
+    def check(value: Any, field: str) -> None:
+        check_object(value, schema, field)
+
+    return check
+
+
+def nullable(inner: Check) -> Check:
+    """Accept null, or what `inner` accepts."""
+
+    def check(value: Any, field: str) -> None:
+        if value is not None:
+            inner(value, field)
+
+    return check
+
+
+def one_of(values: Collection[str]) -> Check:
+    """Accept one of a closed set of strings."""
+
+    def check(value: Any, field: str) -> None:
+        if not isinstance(value, str) or value not in values:
+            raise Malformed(field, f"is not one of {', '.join(sorted(values))}")
+
+    return check
+
+
+def whole(low: int, high: int) -> Check:
+    """Accept an integer from `low` to `high`."""
+
+    def check(value: Any, field: str) -> None:
+        # bool is a subclass of int: true is no number here.
+        if type(value) is not int or not low <= value <= high:
+            raise Malformed(field, f"is not a whole number from {low} to {high}")
+
+    return check
+
+
+def items(inner: Check, *, most: int, least: int = 0) -> Check:
+    """Accept an array of `least` to `most` values."""
+
+    def check(value: Any, field: str) -> None:
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            raise Malformed(field, f"is not an array of {least} to {most} values")
+        for position, one in enumerate(value):
+            inner(one, f"{field}[{position}]")
+
+    return check
+
+
+def _text(reader: Callable[..., object]) -> Check:
+    def check(value: Any, field: str) -> None:
+        reader(value, field=field)
+
+    return check
+
+
+def any_object(value: Any, field: str) -> None:
+    """Accept any object; its own reader looks inside."""
+    if not isinstance(value, dict):
+        raise Malformed(field, "is not an object")
+
+
+def any_string(value: Any, field: str) -> None:
+    """Accept a string of 1 to 200 characters."""
+    if not isinstance(value, str) or not 1 <= len(value) <= 200:  # noqa: PLR2004 - said above
+        raise Malformed(field, "is not a string of 1 to 200 characters")
+
+
+hex32 = _text(text.hex32)
+base64 = _text(text.b64decode)
+time = _text(text.check_time)
+identifier = _text(text.check_id)
+party = _text(text.check_party)
+namespace = _text(text.check_namespace)
+item = _text(text.check_item)
+stream = _text(text.check_stream)
+origin = _text(text.check_origin)
+currency = _text(text.check_currency)
+amount = _text(text.check_amount)
+seconds = whole(0, SECONDS_MAX)
+
+
+def flag(value: Any, field: str) -> None:
+    """Accept true or false."""
+    if not isinstance(value, bool):
+        raise Malformed(field, "is not true or false")
+
+
+KEY: Schema = {"alg": one_of({"ed25519", "p256"}), "public": base64}
+MONEY: Schema = {"amount": amount, "currency": currency}
+POLICY: Schema = {
+    "claim_cool_down_s": seconds,
+    "currencies": items(
+        nested({"currency": currency, "exponent": whole(0, _EXPONENT_MAX)}), least=1, most=64
+    ),
+    "key_change_delay_s": seconds,
+    "key_cool_down_s": seconds,
+    "registration": one_of({"approved", "open"}),
+    "v": whole(1, 1),
+}
+
+key = nested(KEY)
+money = nested(MONEY)
+
+
+def policy(value: Any, field: str) -> None:
+    """Accept a ledger policy whose currencies are sorted and unique."""
+    check_object(value, POLICY, field)
+    codes = [entry["currency"] for entry in value["currencies"]]
+    if codes != sorted(set(codes)):
+        raise Malformed(f"{field}.currencies", "is not sorted by currency, each once")

@@ -1,0 +1,151 @@
+"""What a stream says so far: immutable states, one class a kind of stream.
+
+A state is the fold of a stream's entries (`evolve`). Times are microseconds since 1970-01-01 UTC,
+hashes lower-case hex. Specification: docs/spec.md section 10.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry of a stream.
+
+    `command` is the digest of the command that wrote it, itself or by an effect; None where the
+    reader has not looked it up.
+    """
+
+    index: int
+    seq: int
+    leaf: str
+    command: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A registered public key. `ready` is when it may do risky acts."""
+
+    id: str
+    alg: str
+    public: str
+    since: int
+    ready: int
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role in force. `single_handed`: no independent party signed its grant."""
+
+    name: str
+    single_handed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A revocation or recovery that waits for its delay; `digest` names its command."""
+
+    digest: str
+    requested_with: str
+    due: int
+    revokes: str | None
+    adds: Key | None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Keys and roles of a party. `founder`: named in entry 0. `attested`: claimed, not born here."""
+
+    party: str
+    keys: tuple[Key, ...]
+    roles: tuple[Role, ...] = ()
+    founder: bool = False
+    attested: bool = False
+    change: KeyChange | None = None
+    # Digest and not_after: forgotten once the command could no longer be appended anyway.
+    cancelled: tuple[tuple[str, int], ...] = ()
+
+    def key(self, key_id: str) -> Key | None:
+        """Find a key, revoked or not."""
+        return next((key for key in self.keys if key.id == key_id), None)
+
+    def holds(self, role: str) -> bool:
+        """Say whether the role is in force."""
+        return any(held.name == role for held in self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Who registers items in a namespace."""
+
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A transfer offered and not yet answered; `digest` names the offering command."""
+
+    digest: str
+    to: str
+    until: int
+    price: dict[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One digital good. `sales`: identities of its imported sales."""
+
+    owner: str
+    frozen: bool = False
+    offer: Offer | None = None
+    imports_only: bool = False
+    last_sale: int | None = None
+    sales: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A ledger policy: its digest and its whole document."""
+
+    digest: str
+    document: dict[str, Any]
+
+    @property
+    def registration(self) -> str:
+        """`approved` or `open`."""
+        return str(self.document["registration"])
+
+    def delay(self, name: str) -> int:
+        """A delay of the policy, in microseconds. `name` without its unit suffix."""
+        return int(self.document[name + "_s"]) * 1_000_000
+
+    def knows(self, currency: str) -> bool:
+        """Say whether the policy gives this currency an exponent."""
+        return any(entry["currency"] == currency for entry in self.document["currencies"])
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What entry 0 fixed."""
+
+    origin: str
+    founders: tuple[str, ...]
+    vkey: str
+    receipt_delay: int
+    policy: Policy
+
+
+State = Party | Namespace | Item | Policy | Log
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream's head and its state."""
+
+    head: Head
+    state: State

@@ -1,0 +1,209 @@
+"""One value, one spelling: strict readers for the text forms of the protocol.
+
+Every reader takes the field's name for its error and raises `Malformed`. Lengths are checked
+before work. Specification: docs/spec.md section 2.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import UTC, datetime, timedelta
+
+from ledger.rules.errors import Malformed
+
+TIME_LENGTH = 27
+DIGITS_MAX = 19
+SIZE_LIMIT = 1 << 63
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z", re.ASCII)
+_HEX32 = re.compile(r"[0-9a-f]{64}")
+_NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_ID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
+_AMOUNT = re.compile(r"0|[1-9][0-9]{0,37}")
+_CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,9}")
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_ORIGIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}(/[A-Za-z0-9._~-]{1,63}){0,6}")
+_BASE64_MAX = 1 << 20
+
+
+def b64encode(raw: bytes) -> str:
+    """Write bytes as base64, RFC 4648 section 4, padded."""
+    return base64.b64encode(raw).decode("ascii")
+
+
+def b64decode(text: object, *, field: str, size: int | None = None) -> bytes:
+    """Read base64 that re-encodes to the same text.
+
+    Args:
+        text: The text, at most 1 MiB.
+        field: Name for the error.
+        size: Exact length wanted, in bytes.
+
+    Raises:
+        Malformed: Not a string, not base64, a second spelling, or another length.
+
+    """
+    if not isinstance(text, str) or len(text) > _BASE64_MAX:
+        raise Malformed(field, "is not a short base64 string")
+    try:
+        raw = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise Malformed(field, "is not base64") from None
+    if b64encode(raw) != text:
+        raise Malformed(field, "is base64 with a second spelling")
+    if size is not None and len(raw) != size:
+        raise Malformed(field, f"holds {len(raw)} bytes, expected {size}")
+    return raw
+
+
+def hex32(text: object, *, field: str) -> bytes:
+    """Read 64 lower-case hex digits as 32 bytes.
+
+    Raises:
+        Malformed: Anything else.
+
+    """
+    if not isinstance(text, str) or not _HEX32.fullmatch(text):
+        raise Malformed(field, "is not 64 lower-case hex digits")
+    return bytes.fromhex(text)
+
+
+def decimal(text: object, *, field: str) -> int:
+    """Read ASCII decimal digits: no sign, no leading zero, below 2**63.
+
+    Raises:
+        Malformed: Anything else.
+
+    """
+    # The length comes first: int("9" * 5000) raises a bare ValueError.
+    if not isinstance(text, str) or not 1 <= len(text) <= DIGITS_MAX:
+        raise Malformed(field, "is not a short run of ASCII digits")
+    if not (text.isascii() and text.isdigit()):
+        raise Malformed(field, "is not a short run of ASCII digits")
+    value = int(text)
+    if str(value) != text:
+        raise Malformed(field, "has more than one spelling")
+    if value >= SIZE_LIMIT:
+        raise Malformed(field, "does not fit in 63 bits")
+    return value
+
+
+def time_us(text: object, *, field: str) -> int:
+    """Read a protocol time as microseconds since 1970-01-01 UTC.
+
+    Raises:
+        Malformed: Not `YYYY-MM-DDTHH:MM:SS.ffffffZ`, or no such moment.
+
+    """
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        raise Malformed(field, "is not a UTC time with microseconds")
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise Malformed(field, "names no moment") from None
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def format_time(us: int) -> str:
+    """Write microseconds since 1970-01-01 UTC as a protocol time."""
+    moment = EPOCH + timedelta(microseconds=us)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+
+
+def check_time(text: object, *, field: str) -> str:
+    """Accept a protocol time. Raises `Malformed` otherwise."""
+    time_us(text, field=field)
+    return str(text)
+
+
+def _match(pattern: re.Pattern[str], text: object, field: str, what: str) -> str:
+    if not isinstance(text, str) or not pattern.fullmatch(text):
+        raise Malformed(field, f"is not {what}")
+    return text
+
+
+def check_namespace(text: object, *, field: str) -> str:
+    """Accept a namespace, `[a-z0-9][a-z0-9._-]{0,62}`. Raises `Malformed` otherwise."""
+    return _match(_NAMESPACE, text, field, "a namespace")
+
+
+def check_id(text: object, *, field: str) -> str:
+    """Accept an id: 1 to 128 of `[A-Za-z0-9._:~-]`, not `.` or `..`. Raises `Malformed`."""
+    if text in {".", ".."}:
+        raise Malformed(field, "is not an id")
+    return _match(_ID, text, field, "an id")
+
+
+def check_uuid7(text: object, *, field: str) -> str:
+    """Accept a lower-case UUID of version 7. Raises `Malformed` otherwise."""
+    return _match(_UUID7, text, field, "a UUIDv7")
+
+
+def check_currency(text: object, *, field: str) -> str:
+    """Accept a currency code, `[A-Z][A-Z0-9]{1,9}`. Raises `Malformed` otherwise."""
+    return _match(_CURRENCY, text, field, "a currency code")
+
+
+def check_amount(text: object, *, field: str) -> str:
+    """Accept a non-negative amount in minor units, at most 38 digits. Raises `Malformed`."""
+    return _match(_AMOUNT, text, field, "a whole number of minor units")
+
+
+def check_origin(text: object, *, field: str) -> str:
+    """Accept a log origin: a host name and up to six path parts. Raises `Malformed`."""
+    return _match(_ORIGIN, text, field, "a log origin")
+
+
+def check_party(text: object, *, field: str) -> str:
+    """Accept a party: a plain id, or `imported/NS/ID`. Raises `Malformed` otherwise."""
+    if isinstance(text, str) and text.startswith("imported/"):
+        _, _, rest = text.partition("/")
+        namespace, _, identifier = rest.partition("/")
+        check_namespace(namespace, field=field)
+        check_id(identifier, field=field)
+        return text
+    return check_id(text, field=field)
+
+
+def is_imported(party: str) -> bool:
+    """Say whether a party comes from imported history."""
+    return party.startswith("imported/")
+
+
+def party_stream(party: str) -> str:
+    """Name the stream that holds a party's keys and roles."""
+    return party if is_imported(party) else f"party/{party}"
+
+
+def check_item(text: object, *, field: str) -> str:
+    """Accept an item reference, `NS/ID`. Raises `Malformed` otherwise."""
+    if not isinstance(text, str):
+        raise Malformed(field, "is not an item")
+    namespace, slash, identifier = text.partition("/")
+    if not slash:
+        raise Malformed(field, "is not an item (NAMESPACE/ID)")
+    check_namespace(namespace, field=field)
+    check_id(identifier, field=field)
+    return text
+
+
+_STREAM_PARTS = {"item": 2, "imported": 2, "party": 1, "namespace": 1, "policy": 1, "log": 0}
+
+
+def check_stream(text: object, *, field: str) -> str:
+    """Accept the name of a stream. Raises `Malformed` otherwise."""
+    if not isinstance(text, str):
+        raise Malformed(field, "is not a stream")
+    room, *parts = text.split("/")
+    if room not in _STREAM_PARTS or len(parts) != _STREAM_PARTS[room]:
+        raise Malformed(field, "is not a stream of this version")
+    if room in {"item", "imported"}:
+        check_item("/".join(parts), field=field)
+    elif room == "namespace":
+        check_namespace(parts[0], field=field)
+    elif parts:
+        check_id(parts[0], field=field)
+    return text
