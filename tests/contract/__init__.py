@@ -1,0 +1,1 @@
+"""Contract of the storage room, on SQLite and on PostgreSQL."""
