@@ -1,0 +1,1 @@
+"""Unit tests of the proof room and of the strict key checks."""
