@@ -72,7 +72,7 @@ def check_signatures(command: Command, sigs: Sequence[str], view: View) -> None:
 
     """
     for job in signature_jobs(command, sigs, view):
-        verify(job.alg, job.public, job.signature, job.message)
+        verify(job.alg, public=job.public, signature=job.signature, message=job.message)
 
 
 def _public_key(command: Command, signer: Signer, view: View) -> tuple[str, bytes]:

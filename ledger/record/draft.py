@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ledger.proof.checkpoint import parse_checkpoint_text
+from ledger.proof.checkpoint import parse_checkpoint
+from ledger.proof.note import split_note
 from ledger.record.facts import Batch, CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
 from ledger.record.recorder import LedgerRecorder
 from ledger.rules.commands import Command
@@ -108,7 +109,9 @@ class Draft:
     def seen_root(self, size: int) -> str | None:
         """Return the root that was published for `size`, or None."""
         published = self.recorder.checkpoint_at(size)
-        return parse_checkpoint_text(published.note).root.hex() if published else None
+        if published is None:
+            return None
+        return parse_checkpoint(split_note(published.note)[0]).root.hex()
 
     def key_holder(self, key_id: str) -> str | None:
         """Return the party that registered this key."""
