@@ -1,0 +1,141 @@
+"""Unique keys and sizes hold inside the database, behind the head row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from eventsourcing.persistence import IntegrityError
+
+from ledger.record.database import writing
+from ledger.record.errors import DuplicateCommand
+from ledger.record.facts import Batch, CommandKey, SealedEntry, Tile
+from ledger.record.inserting import insert_rows
+from ledger.record.recorder import LedgerRecorder
+from ledger.record.tables import ENTRY
+from tests.contract.making import digest, fill, make_batch, make_entry, write
+
+
+def next_batch(recorder: LedgerRecorder, **changes: object) -> Batch:
+    head = recorder.head()
+    return make_batch(head, replace(make_entry(head.size), **changes))
+
+
+def check_refused_plainly(recorder: LedgerRecorder, batch: Batch) -> None:
+    before = recorder.head()
+    with pytest.raises(IntegrityError) as refused:
+        write(recorder, batch)
+    assert type(refused.value) is IntegrityError
+    assert recorder.head() == before
+    assert recorder.entry_at(before.size) is None
+
+
+def test_an_index_is_taken_once(recorder: LedgerRecorder) -> None:
+    """Without the head row in the way: rows are put under it directly."""
+    fill(recorder, 1)
+    twin = replace(make_entry(0), stream="item/shop/2", leaf=digest("twin"))
+    row = (twin.index, twin.stream, twin.seq, twin.type, twin.leaf, twin.command, twin.entry)
+
+    with pytest.raises(IntegrityError), writing(recorder.engine) as connection:
+        insert_rows(connection, ENTRY, [row])
+
+    assert recorder.entry_at(0) == make_entry(0)
+
+
+def test_a_position_in_a_stream_is_taken_once(recorder: LedgerRecorder) -> None:
+    fill(recorder, 2)
+
+    check_refused_plainly(recorder, next_batch(recorder, seq=1))
+
+
+def test_a_leaf_is_recorded_once(recorder: LedgerRecorder) -> None:
+    leaf = fill(recorder, 1).entries[0].leaf
+
+    check_refused_plainly(recorder, next_batch(recorder, leaf=leaf))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"leaf": bytes(31)}, id="short leaf"),
+        pytest.param({"command": bytes(33)}, id="long command digest"),
+        pytest.param({"entry": bytes(65_536)}, id="entry over 65,535 bytes"),
+    ],
+)
+def test_a_wrong_size_is_refused(recorder: LedgerRecorder, change: dict[str, bytes]) -> None:
+    batch = replace(next_batch(recorder, **change), commands=())
+
+    check_refused_plainly(recorder, batch)
+
+
+def test_an_entry_of_the_largest_size_is_taken(recorder: LedgerRecorder) -> None:
+    write(recorder, next_batch(recorder, entry=bytes(65_535)))
+
+    assert recorder.entry_at(0) == replace(make_entry(0), entry=bytes(65_535))
+
+
+def test_a_command_id_is_recorded_once_and_the_error_says_where(recorder: LedgerRecorder) -> None:
+    fill(recorder, 2)
+    again = CommandKey("party/ann", "id-1", digest("other"), 2)
+    batch = replace(next_batch(recorder), commands=(again,))
+
+    with pytest.raises(DuplicateCommand) as refused:
+        write(recorder, batch)
+
+    assert refused.value.found == CommandKey("party/ann", "id-1", digest("command", 1), 1)
+    assert recorder.head().size == 2
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(("party/bob", "id-9", digest("command", 0), 1), id="digest"),
+        pytest.param(("party/bob", "id-9", digest("other"), 0), id="index"),
+        pytest.param(("party/bob", "id-9", bytes(31), 1), id="digest of another size"),
+    ],
+)
+def test_a_command_digest_and_its_index_are_recorded_once(
+    recorder: LedgerRecorder, key: tuple[str, str, bytes, int]
+) -> None:
+    fill(recorder, 1)
+
+    check_refused_plainly(recorder, replace(next_batch(recorder), commands=(CommandKey(*key),)))
+
+
+def test_one_id_is_free_for_each_party(recorder: LedgerRecorder) -> None:
+    fill(recorder, 1)
+    theirs = CommandKey("party/bob", "id-0", digest("other"), 1)
+
+    write(recorder, replace(next_batch(recorder), commands=(theirs,)))
+
+    assert recorder.find_command("party/bob", "id-0") == theirs
+
+
+def test_one_box_a_field(recorder: LedgerRecorder) -> None:
+    batch = make_batch(recorder.head(), make_entry(0), boxes=True)
+
+    check_refused_plainly(recorder, replace(batch, disclosures=batch.disclosures * 2))
+
+
+def test_a_batch_of_two_writes_neither_when_the_second_is_refused(
+    recorder: LedgerRecorder,
+) -> None:
+    first, second = make_entry(0), replace(make_entry(1), seq=0)
+
+    check_refused_plainly(recorder, make_batch(recorder.head(), first, second))
+
+
+def test_only_full_tiles_are_stored(recorder: LedgerRecorder) -> None:
+    with pytest.raises(IntegrityError, match="tile_full"):
+        recorder.put_tiles([Tile(0, 0, bytes(8192)), Tile(0, 1, bytes(8160))])
+
+    assert recorder.tile(0, 0) is None
+
+
+def test_a_stored_entry_comes_back_as_it_was(recorder: LedgerRecorder) -> None:
+    text = "{\"name\":\"印证 \\u0000\"}"
+    entry = SealedEntry(0, "item/店/1", 0, "t/1", digest(1), digest(2), text.encode())
+
+    write(recorder, make_batch(recorder.head(), entry))
+
+    assert recorder.entry_at(0) == entry
