@@ -83,6 +83,7 @@ class Draft:
 
     tip: Tip
     recorder: LedgerRecorder
+    head: HeadRow
     entries: list[Entry] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     changed: dict[str, Stream] = field(default_factory=dict)
@@ -93,7 +94,7 @@ class Draft:
     @property
     def size(self) -> int:
         """Size of the log with this draft."""
-        return self.tip.head.size + len(self.entries)
+        return self.head.size + len(self.entries)
 
     def stream(self, name: str) -> Stream | None:
         """Return head and state of a stream, or None."""
@@ -101,8 +102,8 @@ class Draft:
 
     def command_at(self, index: int) -> str | None:
         """Return the digest of the command that wrote the entry at `index`."""
-        if index >= self.tip.head.size:
-            return self.digests[index - self.tip.head.size]
+        if index >= self.head.size:
+            return self.digests[index - self.head.size]
         found = self.recorder.entry_at(index)
         return found.command.hex() if found else None
 
@@ -164,11 +165,10 @@ class Draft:
 
     def batch(self) -> Batch:
         """Return everything that the append transaction writes."""
-        head = self.tip.head
         return Batch(
-            size=head.size,
-            leaf=head.leaf,
-            epoch=head.epoch,
+            size=self.head.size,
+            leaf=self.head.leaf,
+            epoch=self.head.epoch,
             entries=tuple(
                 _sealed(entry, digest)
                 for entry, digest in zip(self.entries, self.digests, strict=True)

@@ -44,6 +44,18 @@ class CommandKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A public key registered in this log: once, by one party, for ever."""
+
+    id: bytes
+    """Key id, 32 bytes."""
+    party: str
+    """Party that registered it."""
+    index: int
+    """Index of the entry that registered it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosure:
     """One sealed field of one entry, encrypted for its subject (see `ledger.record.vault`)."""
 
@@ -79,6 +91,7 @@ class Batch:
     entries: tuple[SealedEntry, ...]
     commands: tuple[CommandKey, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
+    keys: tuple[KeyRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

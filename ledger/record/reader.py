@@ -5,14 +5,15 @@ Every read is bounded: by a range of indices, by one stream, or by one key.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Engine, Select, select
 
 from ledger.record.database import reading
 from ledger.record.errors import ReadTooWide
-from ledger.record.facts import CommandKey, Disclosure, HeadRow, SealedEntry
-from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD
+from ledger.record.facts import CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
+from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, REGISTERED_KEY
 
 ROWS_MAX: Final = 65_536
 """Most rows that a read of a range of indices returns."""
@@ -66,7 +67,7 @@ class LedgerReader:
         check_range(start, stop)
         query = select(_E.leaf).where(_in_range(start, stop)).order_by(_E.index)
         with reading(self._engine) as connection:
-            return [bytes(leaf) for leaf in connection.execute(query).scalars()]
+            return list(connection.execute(query).scalars())
 
     def stream_entries(
         self,
@@ -106,6 +107,19 @@ class LedgerReader:
         with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else CommandKey(*row)
+
+    def find_key(self, key_id: bytes) -> KeyRow | None:
+        """Return the registration of a public key, revoked since or not."""
+        query = select(REGISTERED_KEY).where(REGISTERED_KEY.c.id == key_id)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else KeyRow(*row)
+
+    def other_party_exists(self, known: Collection[str]) -> bool:
+        """Say whether a party has a key that is not among `known`."""
+        query = select(REGISTERED_KEY.c.party).where(REGISTERED_KEY.c.party.not_in(known)).limit(1)
+        with reading(self._engine) as connection:
+            return connection.execute(query).first() is not None
 
     def disclosures(self, index: int) -> list[Disclosure]:
         """Return the vault boxes of the entry at a 0-based index, by name."""

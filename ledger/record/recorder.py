@@ -29,7 +29,7 @@ from ledger.record.inserting import insert_rows
 from ledger.record.published import PublishedStore
 from ledger.record.reader import LedgerReader
 from ledger.record.subscription import PollingSubscription
-from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD
+from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, REGISTERED_KEY
 
 _E: Final = ENTRY.c
 _STORED: Final = (_E.stream, _E.seq, _E.type, _E.entry)
@@ -125,7 +125,7 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         return [
-            StoredEvent(self._originator_id_type(stream), seq + 1, kind, bytes(entry))
+            StoredEvent(self._originator_id_type(stream), seq + 1, kind, entry)
             for stream, seq, kind, entry in rows
         ]
 
@@ -149,7 +149,7 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         return [
-            Notification(self._originator_id_type(stream), seq + 1, kind, bytes(entry), index + 1)
+            Notification(self._originator_id_type(stream), seq + 1, kind, entry, index + 1)
             for index, stream, seq, kind, entry in rows
         ]
 
@@ -223,6 +223,7 @@ def _insert_facts(connection: Connection, batch: Batch) -> None:
     insert_rows(connection, COMMAND, [(c.by, c.id, c.digest, c.index) for c in batch.commands])
     boxes = [(d.index, d.name, d.subject, d.box) for d in batch.disclosures]
     insert_rows(connection, DISCLOSURE, boxes)
+    insert_rows(connection, REGISTERED_KEY, [(k.id, k.party, k.index) for k in batch.keys])
 
 
 def _entry_row(e: SealedEntry) -> tuple[int, str, int, str, bytes, bytes, bytes]:

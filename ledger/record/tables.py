@@ -1,6 +1,6 @@
 """The tables of one ledger, portable between SQLite and PostgreSQL.
 
-`entry`, `command`, `checkpoint` and `tile` are append-only inside the database (triggers, see
+`entry`, `command`, `registered_key`, `checkpoint` and `tile` are append-only inside the database (triggers, see
 `migrations`); `head` holds one row that only moves forward. Projections own their `view_` tables
 and declare them in their own room; the migration that creates them lives beside the others in
 `migrations/versions`.
@@ -59,6 +59,16 @@ COMMAND: Final = Table(
     UniqueConstraint("index", name="command_index"),
     CheckConstraint("length(digest) = 32", name="command_digest_32"),
     sqlite_with_rowid=False,
+)
+
+REGISTERED_KEY: Final = Table(
+    "registered_key",
+    METADATA,
+    Column("id", LargeBinary, primary_key=True),
+    Column("party", Text, nullable=False),
+    Column("index", BigInteger, nullable=False),
+    UniqueConstraint("index", name="registered_key_index"),
+    CheckConstraint("length(id) = 32", name="registered_key_id_32"),
 )
 
 HEAD: Final = Table(

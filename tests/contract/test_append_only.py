@@ -54,9 +54,11 @@ def test_no_row_of_evidence_can_be_deleted(recorder: LedgerRecorder, table: str)
 
 @pytest.mark.parametrize("table", [*COLUMNS, "head"])
 def test_no_table_of_evidence_can_be_truncated(postgres_url: str, table: str) -> None:
-    with open_recorder(postgres_url) as recorder:
-        with pytest.raises(IntegrityError, match=f"{table} is append-only"):
-            run(recorder.engine, f"TRUNCATE {table}")
+    with (
+        open_recorder(postgres_url) as recorder,
+        pytest.raises(IntegrityError, match=f"{table} is append-only"),
+    ):
+        run(recorder.engine, f"TRUNCATE {table}")
 
 
 @pytest.mark.parametrize("table", COLUMNS)
@@ -108,7 +110,7 @@ def test_any_other_program_on_the_file_is_refused_too(sqlite_url: str, statement
         "size = 1",
         "epoch = 2",
         "size = 0, leaf = NULL",
-        "leaf = (SELECT leaf FROM entry WHERE \"index\" = 0)",
+        'leaf = (SELECT leaf FROM entry WHERE "index" = 0)',
     ],
 )
 def test_the_head_never_moves_backward(recorder: LedgerRecorder, change: str) -> None:

@@ -87,21 +87,31 @@ def test_a_notice_before_commit_is_no_reason_to_doubt(postgres_url: str) -> None
         connection.exec_driver_sql("DO $$ BEGIN RAISE WARNING 'early'; END $$")
 
 
+def kill_the_backend_while_writing(recorder: LedgerRecorder) -> None:
+    with writing(recorder.engine) as mine:
+        mine.execute(text("UPDATE head SET epoch = 5"))
+        backend = mine.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with recorder.engine.connect() as other:
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({backend})")
+        mine.exec_driver_sql("SELECT 1")
+
+
 def test_a_backend_killed_before_commit_leaves_nothing(postgres_url: str) -> None:
     with open_recorder(postgres_url) as recorder:
-        with pytest.raises(DatabaseUnavailable), writing(recorder.engine) as mine:
-            mine.execute(text("UPDATE head SET epoch = 5"))
-            backend = mine.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-            with recorder.engine.connect() as other:
-                other.exec_driver_sql(f"SELECT pg_terminate_backend({backend})")
-            mine.exec_driver_sql("SELECT 1")
+        with pytest.raises(DatabaseUnavailable):
+            kill_the_backend_while_writing(recorder)
 
         assert recorder.head() == EMPTY
 
 
-def test_an_error_of_the_caller_rolls_back_and_stays_itself(recorder: LedgerRecorder) -> None:
-    with pytest.raises(KeyError), writing(recorder.engine) as connection:
+def fail_while_writing(recorder: LedgerRecorder) -> None:
+    with writing(recorder.engine) as connection:
         connection.execute(text("UPDATE head SET epoch = 5"))
         raise KeyError
+
+
+def test_an_error_of_the_caller_rolls_back_and_stays_itself(recorder: LedgerRecorder) -> None:
+    with pytest.raises(KeyError):
+        fail_while_writing(recorder)
 
     assert recorder.head() == EMPTY

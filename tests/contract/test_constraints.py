@@ -133,7 +133,7 @@ def test_only_full_tiles_are_stored(recorder: LedgerRecorder) -> None:
 
 
 def test_a_stored_entry_comes_back_as_it_was(recorder: LedgerRecorder) -> None:
-    text = "{\"name\":\"印证 \\u0000\"}"
+    text = '{"name":"印证 \\u0000"}'
     entry = SealedEntry(0, "item/店/1", 0, "t/1", digest(1), digest(2), text.encode())
 
     write(recorder, make_batch(recorder.head(), entry))

@@ -130,9 +130,7 @@ def test_events_and_entries_that_differ_are_refused(
 
 
 @pytest.mark.parametrize("batch", [None, Batch(0, None, 0, ()), make_batch(EMPTY)])
-def test_events_without_entries_are_refused(
-    recorder: LedgerRecorder, batch: Batch | None
-) -> None:
+def test_events_without_entries_are_refused(recorder: LedgerRecorder, batch: Batch | None) -> None:
     events = events_of(make_batch(EMPTY, make_entry(0)))
 
     with pytest.raises(FactsDisagree):

@@ -64,7 +64,9 @@ class SealingRecorder(LedgerRecorder):
             )
             for index, event in enumerate(stored_events, start=head.size)
         )
-        commands = tuple(CommandKey("party/a", e.command.hex(), e.command, e.index) for e in entries)
+        commands = tuple(
+            CommandKey("party/a", e.command.hex(), e.command, e.index) for e in entries
+        )
         return Batch(head.size, head.leaf, head.epoch, entries, commands)
 
 

@@ -14,7 +14,7 @@ revision: Final = "0001"
 down_revision: Final = None
 
 POSITION: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-APPEND_ONLY: Final = ("entry", "command", "checkpoint", "tile")
+APPEND_ONLY: Final = ("entry", "command", "registered_key", "checkpoint", "tile")
 
 FORWARD: Final = """NEW.size < OLD.size OR NEW.epoch < OLD.epoch
     OR (NEW.size = OLD.size AND NEW.leaf IS {distinct} OLD.leaf)"""
@@ -69,6 +69,14 @@ def _create_log() -> None:
         sa.UniqueConstraint("index", name="command_index"),
         sa.CheckConstraint("length(digest) = 32", name="command_digest_32"),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "registered_key",
+        sa.Column("id", sa.LargeBinary, primary_key=True),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("index", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("index", name="registered_key_index"),
+        sa.CheckConstraint("length(id) = 32", name="registered_key_id_32"),
     )
     op.create_table(
         "head",
