@@ -143,7 +143,7 @@ class Ledger(Application[str]):
         """
         with self._lock:
             for _ in range(ATTEMPTS):
-                draft = Draft(self._tip, self._recorder)
+                draft = Draft(self._tip, self._recorder, self._tip.head)
                 decided = _Decided()
                 for position, submission in enumerate(submissions):
                     self._decide(position, submission, draft, decided)
@@ -231,7 +231,7 @@ class Ledger(Application[str]):
 
     def _outcomes(self, count: int, draft: Draft, decided: _Decided) -> list[Outcome]:
         leaves = [bytes.fromhex(entry.leaf) for entry in draft.entries]
-        first = draft.size - len(leaves)
+        first = draft.head.size
         opened = draft.stream(LOG_STREAM)
         delay = opened.state.receipt_delay if opened and isinstance(opened.state, Log) else 0
         now = max(self._clock.now(), self._tip.at)
