@@ -1,9 +1,9 @@
 """The tables of one ledger, portable between SQLite and PostgreSQL.
 
-`entry`, `command`, `registered_key`, `checkpoint` and `tile` are append-only inside the database (triggers, see
-`migrations`); `head` holds one row that only moves forward. Projections own their `view_` tables
-and declare them in their own room; the migration that creates them lives beside the others in
-`migrations/versions`.
+`entry`, `command`, `registered_key`, `checkpoint` and `tile` are append-only inside the database
+(triggers, see `migrations`); `head` holds one row that only moves forward. Projections own their
+`view_` tables and declare them in their own room; the migration that creates them lives beside
+the others in `migrations/versions`.
 
 `index` comes from the head row inside the append transaction, never from a sequence: sequences
 burn numbers on rollback, and their order is not commit order.

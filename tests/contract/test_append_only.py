@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from eventsourcing.persistence import IntegrityError
 from sqlalchemy import Engine, make_url
 
 from ledger.record.database import writing
-from ledger.record.facts import Tile
+from ledger.record.facts import KeyRow, Tile
 from ledger.record.recorder import LedgerRecorder
-from tests.contract.making import EMPTY, fill
+from tests.contract.making import EMPTY, digest, fill, make_batch, make_entry, write
 from tests.databases import open_recorder
 
 COLUMNS = {
     "entry": ["index", "stream", "seq", "type", "leaf", "command", "entry"],
     "command": ["by", "id", "digest", "index"],
+    "registered_key": ["id", "party", "index"],
     "checkpoint": ["size", "previous", "note"],
     "tile": ["level", "number", "hashes"],
 }
@@ -24,7 +26,8 @@ UPDATES = [(table, column) for table, columns in COLUMNS.items() for column in c
 
 
 def fill_every_table(recorder: LedgerRecorder) -> None:
-    fill(recorder, 2)
+    batch = make_batch(EMPTY, make_entry(0), make_entry(1))
+    write(recorder, replace(batch, keys=(KeyRow(digest("key"), "party/ann", 0),)))
     recorder.put_checkpoint(2, b"note", None)
     recorder.put_tiles([Tile(0, 0, bytes(8192))])
 

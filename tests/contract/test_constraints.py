@@ -9,7 +9,7 @@ from eventsourcing.persistence import IntegrityError
 
 from ledger.record.database import writing
 from ledger.record.errors import DuplicateCommand
-from ledger.record.facts import Batch, CommandKey, SealedEntry, Tile
+from ledger.record.facts import Batch, CommandKey, KeyRow, SealedEntry, Tile
 from ledger.record.inserting import insert_rows
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.tables import ENTRY
@@ -109,6 +109,25 @@ def test_one_id_is_free_for_each_party(recorder: LedgerRecorder) -> None:
     write(recorder, replace(next_batch(recorder), commands=(theirs,)))
 
     assert recorder.find_command("party/bob", "id-0") == theirs
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param((digest("key"), "party/bob", 1), id="key"),
+        pytest.param((digest("other"), "party/bob", 0), id="index"),
+        pytest.param((bytes(31), "party/bob", 1), id="key id of another size"),
+    ],
+)
+def test_a_public_key_is_registered_once(
+    recorder: LedgerRecorder, key: tuple[bytes, str, int]
+) -> None:
+    first = KeyRow(digest("key"), "party/ann", 0)
+    write(recorder, replace(next_batch(recorder), keys=(first,)))
+
+    check_refused_plainly(recorder, replace(next_batch(recorder), keys=(KeyRow(*key),)))
+
+    assert recorder.find_key(digest("key")) == first
 
 
 def test_one_box_a_field(recorder: LedgerRecorder) -> None:

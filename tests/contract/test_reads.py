@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ledger.record.errors import ReadTooWide
-from ledger.record.facts import CommandKey, Disclosure
+from ledger.record.facts import CommandKey, Disclosure, KeyRow
 from ledger.record.reader import ROWS_MAX, LedgerReader
 from ledger.record.recorder import LedgerRecorder
 from tests.contract.making import digest, fill, make_batch, make_entry, write
@@ -92,6 +94,21 @@ def test_a_command_is_found_by_party_and_id(recorder: LedgerRecorder) -> None:
     assert found == CommandKey("party/ann", "id-1", digest("command", 1), 1)
     assert recorder.find_command("party/bob", "id-1") is None
     assert recorder.find_command("party/ann", "id-2") is None
+
+
+def test_a_key_is_found_with_its_party_and_other_parties_are_seen(
+    recorder: LedgerRecorder,
+) -> None:
+    assert not recorder.other_party_exists([])
+    ann, bob = KeyRow(digest("a"), "party/ann", 0), KeyRow(digest("b"), "party/bob", 1)
+    batch = make_batch(recorder.head(), make_entry(0), make_entry(1))
+    write(recorder, replace(batch, keys=(ann, bob)))
+
+    assert recorder.find_key(digest("b")) == bob
+    assert recorder.find_key(digest("c")) is None
+    assert recorder.other_party_exists([])
+    assert recorder.other_party_exists(["party/ann"])
+    assert not recorder.other_party_exists({"party/ann", "party/bob"})
 
 
 def test_the_boxes_of_an_entry_come_by_name(recorder: LedgerRecorder) -> None:
