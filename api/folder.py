@@ -1,0 +1,214 @@
+"""Composition: the folder of a ledger, made and opened.
+
+`config.json`: origin, and where the database is.
+`keys/`: private keys, mode 0600; the database's URL when it is not `ledger.sqlite`.
+`vault/`: one key a subject of sealed fields.
+`vkey`: the checkpoint key, to be given to whoever verifies.
+`ledger.sqlite`: the log.
+`rejects/`: rows that imports could not take.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from api.config import (
+    KEYS_FOLDER,
+    PRIVATE_FOLDER,
+    SQLITE_FILE,
+    Config,
+    claim_origin,
+    new_origin,
+    read_config,
+    write_config,
+    write_whole,
+)
+from api.house import House, Random, key_file, own_key
+from api.opening import FOUNDERS, open_log
+from ledger.clock import Clock, SystemClock
+from ledger.errors import KeyFileInvalid, LedgerExists, LedgerNotOpen
+from ledger.record.database import open_engine, open_engine_read_only
+from ledger.record.recorder import LedgerRecorder
+from ledger.record.schema import check_schema, migrate
+from ledger.rules.opening import vkey
+from ledger.rules.text import check_origin
+from ledger.signer import load_signer
+
+VKEY_FILE = "vkey"
+REJECTS_FOLDER = "rejects"
+
+
+class LedgerFolder:
+    """Makes and opens ledgers."""
+
+    @staticmethod
+    def create(
+        folder: Path,
+        *,
+        database_url: str | None = None,
+        origin: str | None = None,
+        clock: Clock | None = None,
+        random: Random = os.urandom,
+        policy: dict[str, Any] | None = None,
+    ) -> House:
+        """Make a ledger: folder, keys, tables, entry 0 and the first checkpoint.
+
+        A `create` that was killed half-way is taken up again.
+
+        Args:
+            folder: Made when it is not there.
+            database_url: Of an empty database; `ledger.sqlite` in the folder when None.
+            origin: Name of the log for ever; a random one when None.
+            clock: The machine's clock when None.
+            random: Gives random bytes.
+            policy: The first ledger policy; the default one when None.
+
+        Raises:
+            LedgerExists: The folder or the database holds a ledger, or the origin was used here.
+            DatabaseUnavailable: The database cannot be reached.
+            Malformed: The origin or the policy is not one.
+
+        """
+        begun = _begun(folder, database=database_url, origin=origin)
+        config = begun or Config(origin or new_origin(random), database_url)
+        check_origin(config.origin, field="origin")
+        folder.mkdir(parents=True, exist_ok=True)
+        recorder = _empty_record(config.url(folder))
+        try:
+            _make_keys(folder, config, begun=begun is not None, random=random)
+            house = House(
+                folder,
+                config,
+                recorder,
+                clock or SystemClock(),
+                _write_vkey(folder, config),
+                random,
+            )
+            open_log(house, policy=policy)
+        except BaseException:
+            recorder.engine.dispose()
+            raise
+        return house
+
+    @staticmethod
+    def open(
+        folder: Path,
+        clock: Clock | None = None,
+        *,
+        read_only: bool = False,
+        random: Random = os.urandom,
+    ) -> House:
+        """Open the ledger of a folder.
+
+        Args:
+            folder: Made by `create`.
+            clock: The machine's clock when None.
+            read_only: Nothing can be written through the house.
+            random: Gives random bytes.
+
+        Raises:
+            LedgerNotOpen: The folder or its database holds no ledger.
+            SchemaTooNew: A later version of the program made it.
+            SchemaTooOld: `yinzheng migrate` helps.
+            DatabaseUnavailable: The database cannot be reached.
+
+        """
+        house = _open(folder, clock or SystemClock(), read_only=read_only, random=random)
+        try:
+            check_schema(house.recorder.engine)
+            _check_open(house)
+        except BaseException:
+            house.close()
+            raise
+        return house
+
+    @staticmethod
+    def migrate(folder: Path) -> str:
+        """Bring the database of a folder up to date and return its schema's revision.
+
+        Raises:
+            LedgerNotOpen: The folder holds no ledger.
+            SchemaTooNew: A later version of the program made it; nothing was changed.
+            DatabaseUnavailable: The database cannot be reached; nothing was changed.
+
+        """
+        with _open(folder, SystemClock(), read_only=False, random=os.urandom) as house:
+            return migrate(house.recorder.engine)
+
+
+def _empty_record(url: str) -> LedgerRecorder:
+    engine = open_engine(url)
+    try:
+        migrate(engine)
+        recorder = LedgerRecorder(engine)
+        if recorder.head().size > 0:
+            _refuse("the database holds a ledger; nothing was changed")
+    except BaseException:
+        engine.dispose()
+        raise
+    return recorder
+
+
+def _refuse(message: str) -> None:
+    raise LedgerExists(message)
+
+
+def _make_keys(folder: Path, config: Config, *, begun: bool, random: Random) -> None:
+    keys = folder / KEYS_FOLDER
+    keys.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    keys.chmod(PRIVATE_FOLDER)
+    if not begun:
+        claim_origin(config.origin)
+        write_config(folder, config)
+    for name in FOUNDERS:
+        own_key(folder, name, random=random)
+
+
+def _write_vkey(folder: Path, config: Config) -> str:
+    checkpoint = load_signer(key_file(folder, "checkpoint"))
+    verifier = vkey(config.origin, checkpoint.public)
+    write_whole(folder / VKEY_FILE, f"{verifier}\n".encode())
+    return verifier
+
+
+def _begun(folder: Path, *, database: str | None, origin: str | None) -> Config | None:
+    """Return the configuration of a `create` that was begun here, None where none was."""
+    try:
+        found = read_config(folder)
+    except LedgerNotOpen as error:
+        if "file" not in error.evidence:
+            return None
+        raise LedgerExists(
+            "the folder holds a ledger whose configuration cannot be read", folder=str(folder)
+        ) from error
+    if origin not in {None, found.origin} or database not in {None, found.database}:
+        raise LedgerExists(
+            "the folder holds another ledger", folder=str(folder), origin=found.origin
+        )
+    return found
+
+
+def _check_open(house: House) -> None:
+    if house.recorder.head().size == 0:
+        raise LedgerNotOpen(
+            "the ledger was never opened; run `yinzheng init` again", folder=str(house.folder)
+        )
+
+
+def _open(folder: Path, clock: Clock, *, read_only: bool, random: Random) -> House:
+    config = read_config(folder)
+    if config.database is None and not (folder / SQLITE_FILE).exists():
+        raise LedgerNotOpen(
+            "the ledger's database is gone; restore it", file=str(folder / SQLITE_FILE)
+        )
+    try:
+        verifier = (folder / VKEY_FILE).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise KeyFileInvalid(
+            f"cannot read the vkey: {error}", file=str(folder / VKEY_FILE)
+        ) from None
+    url = config.url(folder)
+    engine = open_engine_read_only(url) if read_only else open_engine(url)
+    return House(folder, config, LedgerRecorder(engine), clock, verifier, random)

@@ -1,0 +1,159 @@
+"""An open ledger: one object whose rooms are built when they are first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from api.config import KEYS_FOLDER, Config
+from ledger.application import Ledger
+from ledger.clock import Clock
+from ledger.log.receipts import Issuer
+from ledger.record.recorder import LedgerRecorder
+from ledger.record.vault import Vault
+from ledger.rules.compose import Context
+from ledger.rules.model import POLICY_STREAM
+from ledger.rules.state import Policy
+from ledger.rules.text import check_id
+from ledger.signer import LocalSigner, load_signer
+
+if TYPE_CHECKING:
+    from ledger.log.prover import Prover
+    from ledger.log.publisher import Publisher
+    from ledger.log.reader import LogReader
+    from projections.runner import Runner
+
+Random = Callable[[int], bytes]
+
+VAULT_FOLDER = "vault"
+SEED_BYTES = 32
+
+
+@dataclass
+class House:
+    """An open ledger. A read opens no more of it than it needs.
+
+    Attributes:
+        folder: The ledger's folder.
+        config: Origin and database.
+        recorder: The log's record.
+        clock: Tells the time.
+        vkey: The checkpoint key as a C2SP verifier key.
+        random: Gives random bytes.
+
+    """
+
+    folder: Path
+    config: Config
+    recorder: LedgerRecorder
+    clock: Clock
+    vkey: str
+    random: Random = field(default=os.urandom)
+
+    @property
+    def origin(self) -> str:
+        """The log's origin."""
+        return self.config.origin
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The write side."""
+        return Ledger(
+            self.recorder,
+            clock=self.clock,
+            issue=Issuer(self.signer("receipt"), origin=self.origin),
+            vault=Vault(self.folder / VAULT_FOLDER, origin=self.origin, random=self.random),
+            origin=self.origin,
+        )
+
+    @cached_property
+    def reader(self) -> LogReader:
+        """What has been recorded and published, for reading."""
+        from ledger.log.reader import LogReader  # noqa: PLC0415 - not needed by every command
+
+        return LogReader(self.recorder)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """Signs and stores checkpoints."""
+        from ledger.log.publisher import Publisher  # noqa: PLC0415 - not needed by every command
+
+        return Publisher(self.recorder, self.signer("checkpoint"), self.origin, self.vkey)
+
+    @cached_property
+    def prover(self) -> Prover:
+        """Writes proofs of items."""
+        from ledger.log.prover import Prover  # noqa: PLC0415 - not needed by every command
+
+        return Prover(self.reader)
+
+    @cached_property
+    def runner(self) -> Runner:
+        """Keeps the projections up to date."""
+        from projections.runner import Runner  # noqa: PLC0415 - not needed by every command
+
+        return Runner(self.reader)
+
+    def signer(self, name: str) -> LocalSigner:
+        """Read a private key of this folder: `operator`, `importer` or another file's stem.
+
+        Raises:
+            KeyFileInvalid: There is no such key here, or it is not one.
+            Malformed: The name is no id.
+
+        """
+        return load_signer(key_file(self.folder, name))
+
+    def policy(self) -> Policy:
+        """Return the ledger policy in force.
+
+        Raises:
+            LedgerNotOpen: There is no entry 0.
+
+        """
+        published = self.ledger.stream(POLICY_STREAM)
+        if published is not None and isinstance(published.state, Policy):
+            return published.state
+        return self.ledger.opened().policy
+
+    def context(self) -> Context:
+        """Return what a composer of commands needs to know now."""
+        return Context(log=self.origin, policy=self.policy().digest, at=self.clock.now())
+
+    def head_of(self, stream: str) -> str | None:
+        """Return the leaf of a stream's head, hex, or None while the stream does not exist."""
+        found = self.ledger.stream(stream)
+        return None if found is None else found.head.leaf
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self.recorder.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def key_file(folder: Path, name: str) -> Path:
+    """Name the file of a private key. Raises `Malformed` when the name is no id."""
+    return folder / KEYS_FOLDER / f"{check_id(name, field='key name')}.pem"
+
+
+def own_key(folder: Path, name: str, *, random: Random) -> LocalSigner:
+    """Read a private key of this folder, making an Ed25519 key when there is none.
+
+    Raises:
+        KeyFileInvalid: The file is there and is not a private key.
+        Malformed: The name is no id.
+
+    """
+    path = key_file(folder, name)
+    if not path.exists():
+        LocalSigner.from_seed(random(SEED_BYTES)).save(path)
+    return load_signer(path)
