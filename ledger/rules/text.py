@@ -26,7 +26,7 @@ _AMOUNT = re.compile(r"0|[1-9][0-9]{0,37}")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,9}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}(/[A-Za-z0-9._~-]{1,63}){0,6}")
-_BASE64_MAX = 1 << 20
+_BASE64_MAX = 1 << 22
 
 
 def b64encode(raw: bytes) -> str:
@@ -38,7 +38,7 @@ def b64decode(text: object, *, field: str, size: int | None = None) -> bytes:
     """Read base64 that re-encodes to the same text.
 
     Args:
-        text: The text, at most 1 MiB.
+        text: The text, at most 4 MiB.
         field: Name for the error.
         size: Exact length wanted, in bytes.
 

@@ -1,0 +1,264 @@
+"""Audit a whole log: from its entry bytes, never from cached hashes.
+
+Steps, in order:
+  checkpoint   the latest checkpoint is signed by the key *the caller* gave
+  leaf         where stored or served leaf hashes rebuild a trusted root, the first entry with
+               another leaf is at fault
+  replay       every entry, as `ledger.proof.replay` says; signatures in parallel
+  root         the recomputed tree has the roots of every checkpoint at hand
+  derived      stored hashes, tiles and tables are what was recomputed (`derived: true`)
+
+Specification: docs/spec.md section 15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ledger.proof.checkpoint import Checkpoint, open_checkpoint
+from ledger.proof.errors import (
+    Incomplete,
+    RootMismatch,
+    Tampered,
+    Unverifiable,
+    VerificationError,
+)
+from ledger.proof.hashing import leaf_hash
+from ledger.proof.pool import SignaturePool
+from ledger.proof.replay import Known, Replay
+from ledger.proof.report import Report
+from ledger.proof.sources import Source
+from ledger.proof.tree import MemoryTree
+from ledger.proof.vkey import VerifierKey
+from ledger.rules.model import LOG_STREAM
+from ledger.rules.state import Log, Party
+
+SIGNATURES_HELD = 2_000
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Audit:
+    """One audit under way: the replay so far, and what the source claims."""
+
+    source: Source
+    key: VerifierKey
+    replay: Replay
+    trusted: list[Checkpoint] = field(default_factory=list)
+    reference: list[bytes] = field(default_factory=list)
+    # Entries from the first unknown one on are hashed, not replayed.
+    unknown: VerificationError | None = None
+
+
+def audit(
+    source: Source,
+    vkey: str,
+    *,
+    since: bytes | None = None,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Report:
+    """Audit a log and return a verdict; no error leaves this function but bugs.
+
+    Args:
+        source: Where entries, checkpoints and tiles are read from.
+        vkey: The log's verifier key, as the caller trusts it.
+        since: A signed checkpoint that the caller kept from earlier, or None.
+        processes: How many processes check signatures.
+        progress: Called with (entries done, entries in all) now and then.
+
+    Spec: docs/spec.md section 15.
+
+    """
+    report = Report()
+    try:
+        key = VerifierKey.parse(vkey)
+        running = Audit(source, key, Replay(Known(), log=key.name, complete=True))
+        with SignaturePool(processes) as pool:
+            _run(running, report, since, pool, progress or (lambda _done, _all: None))
+    except VerificationError as error:
+        report.fail(error)
+    return report
+
+
+def _run(
+    running: Audit, report: Report, since: bytes | None, pool: SignaturePool, progress: Progress
+) -> None:
+    latest, _ = open_checkpoint(running.source.checkpoint(), log=running.key)
+    report.size, report.root = latest.size, latest.root.hex()
+    kept = None if since is None else open_checkpoint(since, log=running.key)[0]
+    running.trusted = [latest] if kept is None else [kept, latest]
+    running.reference = _reference(running.source, running.trusted)
+    lack = _replay_all(running, latest.size, pool, progress)
+    tree = running.replay.view.tree
+    for checkpoint in running.trusted:
+        lack = lack or _check_root(tree, checkpoint)
+    report.checkpoints = len(running.trusted)
+    for size, note in running.source.checkpoints():
+        lack = lack or _check_kept(running, tree, size, note)
+        report.checkpoints += size not in {each.size for each in running.trusted}
+    _summarise(report, running, latest)
+    report.anchored = "no" if kept is None else "yes"
+    if running.unknown is not None:
+        raise running.unknown
+    if lack is not None:
+        raise lack
+    _check_vkey(running)
+    try:
+        running.source.check_tree(tree, latest.size)
+    except VerificationError as error:
+        report.fail(error, derived=True)
+
+
+def _reference(source: Source, trusted: Iterable[Checkpoint]) -> list[bytes]:
+    """Find leaf hashes at hand that rebuild a trusted root: the largest such."""
+    for checkpoint in sorted(trusted, key=lambda each: -each.size):
+        for leaves in source.references(checkpoint.size):
+            if len(leaves) == checkpoint.size and MemoryTree(leaves).root() == checkpoint.root:
+                return leaves
+    return []
+
+
+def _replay_all(
+    running: Audit, size: int, pool: SignaturePool, progress: Progress
+) -> VerificationError | None:
+    """Replay what is present; return a lack that stops it, raise a contradiction."""
+    present = 0
+    try:
+        for index, raw in running.source.entries(size):
+            if index != present:
+                raise _gap(running, present, index)
+            _check_leaf(running, index, raw)
+            _take(running, raw, index)
+            present += 1
+            if len(running.replay.signed) >= SIGNATURES_HELD:
+                _check_signatures(running, pool)
+                progress(present, size)
+    except Incomplete as lack:
+        _check_signatures(running, pool)
+        return lack
+    except VerificationError:
+        # An earlier bad signature comes first, by index.
+        _check_signatures(running, pool)
+        raise
+    _check_signatures(running, pool)
+    progress(present, size)
+    if present < size:
+        # A lack comes before effects that may be among what lacks.
+        return Incomplete(
+            "size", "entries are missing", index=present, expected=size, found=present
+        )
+    if running.unknown is None:
+        running.replay.finish(present)
+    return None
+
+
+def _gap(running: Audit, present: int, index: int) -> Tampered:
+    expected = running.reference[present] if present < len(running.reference) else None
+    return Tampered(
+        "index", "an entry is missing", index=present, field="index", expected=expected, found=index
+    )
+
+
+def _check_leaf(running: Audit, index: int, raw: bytes) -> None:
+    if index < len(running.reference):
+        expected, found = running.reference[index], leaf_hash(raw)
+        if found != expected:
+            raise Tampered(
+                "leaf",
+                "the entry is not the one that was signed",
+                index=index,
+                stream=_stream_of(raw),
+                field="entry",
+                expected=expected,
+                found=found,
+            )
+
+
+def _stream_of(raw: bytes) -> str | None:
+    """Read the stream's name for the evidence, if the bytes still say it."""
+    _, found, rest = raw.partition(b'"stream":"')
+    name = rest.partition(b'"')[0]
+    return name.decode("ascii", "replace") if found else None
+
+
+def _take(running: Audit, raw: bytes, index: int) -> None:
+    tree = running.replay.view.tree
+    if running.unknown is not None:
+        tree.append(leaf_hash(raw))
+        return
+    try:
+        running.replay.take(raw, index=index)
+    except Unverifiable as unknown:
+        # What cannot be read is still hashed: a wrong root outweighs an unknown type.
+        running.unknown = unknown
+        tree.append(leaf_hash(raw))
+
+
+def _check_signatures(running: Audit, pool: SignaturePool) -> None:
+    signed, running.replay.signed = running.replay.signed, []
+    pool.check(signed)
+
+
+def _check_root(tree: MemoryTree, checkpoint: Checkpoint) -> VerificationError | None:
+    if checkpoint.size > len(tree):
+        return Incomplete(
+            "checkpoint",
+            "a trusted checkpoint exceeds what is present",
+            index=len(tree),
+            field="size",
+            expected=checkpoint.size,
+            found=len(tree),
+        )
+    root = tree.root(checkpoint.size)
+    if root != checkpoint.root:
+        raise RootMismatch("root", expected=checkpoint.root, computed=root)
+    return None
+
+
+def _check_kept(
+    running: Audit, tree: MemoryTree, size: int, note: bytes
+) -> VerificationError | None:
+    checkpoint, _ = open_checkpoint(note, log=running.key)
+    if checkpoint.size != size:
+        raise Tampered(
+            "checkpoint",
+            "a checkpoint is kept under another size",
+            field="size",
+            expected=checkpoint.size,
+            found=size,
+        )
+    return _check_root(tree, checkpoint)
+
+
+def _check_vkey(running: Audit) -> None:
+    opened = running.replay.view.streams.get(LOG_STREAM)
+    named = opened.state.vkey if opened and isinstance(opened.state, Log) else None
+    if named != running.key.format():
+        raise Tampered(
+            "checkpoint",
+            "entry 0 names another checkpoint key",
+            index=0,
+            stream=LOG_STREAM,
+            field="vkey",
+            expected=running.key.format(),
+            found=named,
+        )
+
+
+def _summarise(report: Report, running: Audit, latest: Checkpoint) -> None:
+    counts = running.replay.counts
+    present = len(running.replay.view.tree)
+    report.unpublished = max(0, present - latest.size)
+    report.signed, report.attested, report.system = counts.signed, counts.attested, counts.system
+    report.gaps = counts.gaps
+    report.keys_complete = "yes" if running.unknown is None else "no"
+    report.replayed = f"{counts.replayed}/{present}"
+    report.single_handed = _single_handed(running.replay.view)
+
+
+def _single_handed(view: Known) -> str:
+    parties = (each.state for each in view.streams.values() if isinstance(each.state, Party))
+    return "yes" if any(role.single_handed for p in parties for role in p.roles) else "no"

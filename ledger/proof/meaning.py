@@ -1,0 +1,261 @@
+"""What a log must mean, checked after the read by other code than the rules that decided it.
+
+The rules (`ledger.rules`) are shared between writer and verifier, so a mistake in them would pass
+both. These invariants are written apart, over the plain documents:
+  keys        every signer's key was registered to its party, once, and is not revoked
+  roles       whoever signs in a role that is granted holds it
+  owner       an item has one owner; it leaves only its owner's hand, to somebody who signed
+  frozen      a frozen item does not move
+  imports     an import touches only items that nobody signed for, in the importer's namespace
+With a partial log, what its streams do not show is not judged.
+
+Specification: docs/spec.md section 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.proof.errors import Tampered
+from ledger.rules.digests import key_id
+from ledger.rules.entries import Entry
+from ledger.rules.text import b64decode
+
+_STEP = "meaning"
+_GRANTED = frozenset(
+    {
+        "arbitrator",
+        "checkpoint",
+        "freezer",
+        "importer",
+        "officer",
+        "receipt",
+        "registrar",
+        "root",
+        "system",
+    }
+)
+_BRINGS_KEY = frozenset(
+    {
+        "add-key/1",
+        "claim-imported-party/1",
+        "open-ledger/1",
+        "recover-party/1",
+        "register-party/1",
+    }
+)
+
+
+@dataclass(slots=True)
+class _Thing:
+    """One item as the invariants see it."""
+
+    owner: str
+    namespace: str
+    frozen: bool = False
+    signed_for: bool = False
+    offered_to: str | None = None
+
+
+@dataclass(slots=True)
+class Meaning:
+    """Takes entries that replayed, in order, and checks what they mean together."""
+
+    complete: bool
+    holders: dict[str, str] = field(default_factory=dict)
+    revoked: set[str] = field(default_factory=set)
+    claimed: set[str] = field(default_factory=set)
+    roles: set[tuple[str, str]] = field(default_factory=set)
+    namespaces: dict[str, str] = field(default_factory=dict)
+    items: dict[str, _Thing] = field(default_factory=dict)
+
+    def take(self, entry: Entry, cause: Entry) -> None:
+        """Check one entry and remember what it changed.
+
+        Args:
+            entry: The entry.
+            cause: The entry that carries its command; itself, unless it is an effect.
+
+        Raises:
+            Tampered: An invariant breaks; `field` names it.
+
+        """
+        command = cause.document["command"]
+        if entry is cause:
+            self._check_signers(command)
+            self._learn_keys(command)
+        judge = _JUDGES.get(entry.type)
+        if judge is not None:
+            judge(self, entry.document, command)
+
+    def _check_signers(self, command: dict[str, Any]) -> None:
+        if command["kind"] == "open-ledger/1":
+            return
+        offered = _brought(command)
+        for signer in command["signers"]:
+            key, party = signer["key"], signer["party"]
+            if key in offered:
+                continue
+            if self.holders.get(key, None if self.complete else party) != party:
+                raise _broken("keys", "a signer's key is not its party's", party, key)
+            if key in self.revoked:
+                raise _broken("keys", "a signer's key is revoked", party, key)
+            role = signer["role"]
+            if role in _GRANTED and (party, role) not in self.roles:
+                raise _broken("roles", "a signer does not hold its role", party, role)
+
+    def _learn_keys(self, command: dict[str, Any]) -> None:
+        for key, party in _brought(command).items():
+            if party.startswith("imported/"):
+                self.claimed.add(party)
+            if key in self.holders:
+                raise _broken("keys", "a key was registered twice", self.holders[key], key)
+            self.holders[key] = party
+
+    def _party_opened(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        data = document["data"]
+        self.roles.update((data["party"], role) for role in data["roles"])
+
+    def _key_revoked(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.revoked.add(command["body"]["key"])
+
+    def _key_completed(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.revoked.update(document["data"]["revoked"])
+
+    def _granted(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.roles.add((command["body"]["party"], command["body"]["role"]))
+
+    def _withdrawn(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.roles.discard((command["body"]["party"], command["body"]["role"]))
+
+    def _namespace(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        name = document["stream"].removeprefix("namespace/")
+        if name in self.namespaces:
+            raise _broken("imports", "a namespace was opened twice", self.namespaces[name], name)
+        self.namespaces[name] = document["data"]["owner"]
+
+    def _item_registered(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        name, owner = document["stream"], document["data"]["owner"]
+        if name in self.items:
+            raise _broken("owner", "an item was registered twice", self.items[name].owner, owner)
+        thing = _Thing(owner, _namespace_of(name), signed_for=True)
+        self._check_owns_namespace(thing, _signer(command, "owner"))
+        self.items[name] = thing
+
+    def _check_owns_namespace(self, thing: _Thing, party: str) -> None:
+        default = None if self.complete else party
+        owner = self.namespaces.get(thing.namespace, default)
+        if owner != party:
+            raise _broken("owner", "the namespace is another party's", owner, party)
+
+    def _transferred(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        thing, data = self.items[document["stream"]], document["data"]
+        signers = {signer["party"] for signer in command["signers"]}
+        _check_hand(thing, data)
+        if data["to"] not in signers:
+            raise _broken("owner", "the new owner did not sign", data["to"], sorted(signers))
+        if data["from"] not in signers and thing.offered_to != data["to"]:
+            raise _broken("owner", "the old owner did not sign", data["from"], sorted(signers))
+        thing.owner, thing.offered_to, thing.signed_for = data["to"], None, True
+
+    def _offered(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        thing = self.items[document["stream"]]
+        if thing.owner != _signer(command, "owner"):
+            raise _broken("owner", "another party offered", thing.owner, _signer(command, "owner"))
+        if thing.frozen:
+            raise _broken("frozen", "a frozen item was offered", thing.owner, None)
+        thing.offered_to, thing.signed_for = command["body"]["to"], True
+
+    def _offer_ended(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.items[document["stream"]].offered_to = None
+
+    def _frozen(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        thing = self.items[document["stream"]]
+        if thing.frozen:
+            raise _broken("frozen", "an item was frozen twice", thing.owner, None)
+        thing.frozen, thing.offered_to = True, None
+
+    def _unfrozen(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        thing = self.items[document["stream"]]
+        if not thing.frozen:
+            raise _broken("frozen", "an item that was not frozen was unfrozen", thing.owner, None)
+        thing.frozen = False
+
+    def _presented(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        thing = self.items.get(document["stream"])
+        if thing is None:
+            fresh = _Thing("unknown", _namespace_of(document["stream"]))
+            thing = self.items.setdefault(document["stream"], fresh)
+        self._check_owns_namespace(thing, _signer(command, "importer"))
+        if thing.signed_for or thing.owner in self.claimed:
+            raise _broken("imports", "an import touched a signed item", thing.owner, None)
+
+    def _first_seen(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.items[document["stream"]].owner = document["data"]["owner"]
+
+    def _imported(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        thing = self.items[document["stream"]]
+        _check_hand(thing, document["data"])
+        thing.owner = document["data"]["to"]
+
+
+_Judge = Callable[[Meaning, dict[str, Any], dict[str, Any]], None]
+_JUDGES: dict[str, _Judge] = {
+    "party-opened/1": Meaning._party_opened,  # noqa: SLF001 - the table of the class above
+    "key-revoked/1": Meaning._key_revoked,  # noqa: SLF001
+    "key-change-completed/1": Meaning._key_completed,  # noqa: SLF001
+    "role-granted/1": Meaning._granted,  # noqa: SLF001
+    "role-withdrawn/1": Meaning._withdrawn,  # noqa: SLF001
+    "namespace-opened/1": Meaning._namespace,  # noqa: SLF001
+    "item-registered/1": Meaning._item_registered,  # noqa: SLF001
+    "item-transferred/1": Meaning._transferred,  # noqa: SLF001
+    "transfer-offered/1": Meaning._offered,  # noqa: SLF001
+    "offer-ended/1": Meaning._offer_ended,  # noqa: SLF001
+    "item-frozen/1": Meaning._frozen,  # noqa: SLF001
+    "item-unfrozen/1": Meaning._unfrozen,  # noqa: SLF001
+    "sale-presented/1": Meaning._presented,  # noqa: SLF001
+    "item-first-seen/1": Meaning._first_seen,  # noqa: SLF001
+    "provenance-gap-recorded/1": Meaning._imported,  # noqa: SLF001
+    "sale-imported/1": Meaning._imported,  # noqa: SLF001
+}
+
+
+def _brought(command: dict[str, Any]) -> dict[str, str]:
+    """List the keys that a command registers: key id to party."""
+    if command["kind"] not in _BRINGS_KEY:
+        return {}
+    body = command["body"]
+    founders = body["parties"] if "parties" in body else [body]
+    return {_id(founder["key"]): founder["party"] for founder in founders}
+
+
+def _id(key: dict[str, str]) -> str:
+    return key_id(key["alg"], b64decode(key["public"], field="key.public"))
+
+
+def _signer(command: dict[str, Any], role: str) -> str:
+    """Name the party that signs in `role`; the rules demand that one does."""
+    return str(next(each["party"] for each in command["signers"] if each["role"] == role))
+
+
+def _namespace_of(stream: str) -> str:
+    return stream.split("/")[1]
+
+
+def _check_hand(thing: _Thing, data: dict[str, Any]) -> None:
+    if thing.frozen:
+        raise _broken("frozen", "a frozen item moved", thing.owner, data["to"])
+    if data["from"] != thing.owner:
+        raise _broken("owner", "an item left another hand", thing.owner, data["from"])
+
+
+def _broken(invariant: str, message: str, expected: object, found: object) -> Tampered:
+    return Tampered(
+        _STEP,
+        message,
+        field=invariant,
+        expected=None if expected is None else str(expected),
+        found=None if found is None else str(found),
+    )
