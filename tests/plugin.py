@@ -16,9 +16,11 @@ from typing import Never
 
 import eventsourcing.domain
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 DOMAIN_TESTS = ROOT / "tests" / "unit" / "domain"
+EXAMPLES, EXAMPLES_FULL = 100, 2_000
 HIDDEN_CLOCK_AND_DICE = ("datetime_now_with_tzinfo", "uuid4")
 
 
@@ -34,6 +36,17 @@ def must_run_everything() -> bool:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests marked `full`")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    examples = EXAMPLES_FULL if config.getoption("--full") else EXAMPLES
+    # The same examples on every run of CI: what fails there is no accident of the day.
+    derandomize = os.environ.get("CI") == "true"
+    settings.register_profile(
+        "house", deadline=None, max_examples=examples, derandomize=derandomize
+    )
+    settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
