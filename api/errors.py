@@ -1,0 +1,244 @@
+"""The one place where an error becomes an HTTP answer (RFC 9457 problem details).
+
+ApiError
+├── RouteNotFound        nothing is served under this path
+├── MethodNotAllowed     the path knows other methods
+├── EntryNotFound        no entry at this index
+├── ItemNotFound         no such item, or not yet at that index
+├── PartyNotFound        no such party, or not yet at that index
+├── CheckpointNotFound   no checkpoint of this size was published
+├── TileNotFound         no tile or bundle of this width was published
+├── ProofNotAvailable    the proof asked for lies outside the published tree
+├── BodyTooLarge         more bytes than a request may have
+├── BodyIncomplete       the client went away in the middle of its request
+├── WrongMediaType       the body is not declared as plain `application/json`
+├── BadRequest           the web framework refused the request
+├── ProjectionBehind     the read waited for an index that did not come in time
+└── InternalError        a bug; it is logged, and the answer tells nothing more
+
+The other trees are `ledger.rules.errors`, `ledger.errors` and `ledger.record.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from ledger import errors as ledger
+from ledger.errors import LedgerError
+from ledger.record import errors as record
+from ledger.record.errors import RecordError
+from ledger.rules import errors as rules
+from ledger.rules.errors import Malformed, Refused, RuleError
+
+Coded = RuleError | LedgerError | RecordError
+
+
+class ApiError(Exception):
+    """Base of every error that only the web side knows."""
+
+    code: ClassVar[str] = "api-error"
+
+    def __init__(self, message: str, **evidence: str | int | None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.evidence: dict[str, str | int | None] = evidence
+
+
+class RouteNotFound(ApiError):
+    """Nothing is served under this path."""
+
+    code = "not-found"
+
+
+class MethodNotAllowed(ApiError):
+    """The path knows other methods."""
+
+    code = "method-not-allowed"
+
+
+class EntryNotFound(ApiError):
+    """The log has no entry at this index."""
+
+    code = "entry-not-found"
+
+
+class ItemNotFound(ApiError):
+    """The log holds no such item, or did not at that index."""
+
+    code = "item-not-found"
+
+
+class PartyNotFound(ApiError):
+    """The log holds no such party, or did not at that index."""
+
+    code = "party-not-found"
+
+
+class CheckpointNotFound(ApiError):
+    """No checkpoint of this size was published."""
+
+    code = "checkpoint-not-found"
+
+
+class TileNotFound(ApiError):
+    """No tile or bundle of this width was published."""
+
+    code = "tile-not-found"
+
+
+class ProofNotAvailable(ApiError):
+    """The proof asked for lies outside the published tree."""
+
+    code = "proof-not-available"
+
+
+class BodyTooLarge(ApiError):
+    """A request's body has more bytes than are read."""
+
+    code = "body-too-large"
+
+
+class BodyIncomplete(ApiError):
+    """The client went away in the middle of its request."""
+
+    code = "body-incomplete"
+
+
+class WrongMediaType(ApiError):
+    """The body is not declared as plain `application/json`."""
+
+    code = "wrong-media-type"
+
+
+class BadRequest(ApiError):
+    """The web framework refused the request."""
+
+    code = "bad-request"
+
+
+class ProjectionBehind(ApiError):
+    """The read waited for an index that did not come in time."""
+
+    code = "projection-behind"
+
+
+class InternalError(ApiError):
+    """A bug; it is logged, and the answer tells nothing more."""
+
+    code = "internal-error"
+
+
+Answered = type[RuleError] | type[LedgerError] | type[RecordError] | type[ApiError]
+
+_BAD, _WHO, _NONE = HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND
+_CLASH, _LARGE = HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+_NEVER, _LATER = HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
+_BUG = HTTPStatus.INTERNAL_SERVER_ERROR
+
+# 400 not in the one form; 403 not by this signer; 409 not in the present state; 413 too large;
+# 422 well formed and never acceptable; 503 not now.
+STATUS_OF: Mapping[Answered, HTTPStatus] = {
+    rules.Malformed: _BAD,
+    rules.Refused: _CLASH,
+    rules.WrongLog: _NEVER,
+    rules.Expired: _NEVER,
+    rules.NotYetValid: _NEVER,
+    rules.OtherView: _CLASH,
+    rules.PolicyNotInForce: _CLASH,
+    rules.TooLarge: _LARGE,
+    rules.UnknownKind: _NEVER,
+    rules.WrongSigners: _NEVER,
+    rules.KeyNotValid: _WHO,
+    rules.KeyCoolingDown: _WHO,
+    rules.RoleMissing: _WHO,
+    rules.MissingExpectation: _NEVER,
+    rules.StaleExpectation: _CLASH,
+    rules.CommandCancelled: _CLASH,
+    rules.CommandConflict: _CLASH,
+    rules.PartyExists: _CLASH,
+    rules.UnknownParty: _CLASH,
+    rules.KeyUsed: _CLASH,
+    rules.WeakKey: _NEVER,
+    rules.LastKey: _CLASH,
+    rules.ChangePending: _CLASH,
+    rules.NoSuchChange: _CLASH,
+    rules.ChangeNotDue: _CLASH,
+    rules.RoleHeld: _CLASH,
+    rules.RoleNotHeld: _CLASH,
+    rules.SecondPartyNeeded: _WHO,
+    rules.WitnessNotIndependent: _WHO,
+    rules.NamespaceTaken: _CLASH,
+    rules.NotNamespaceOwner: _WHO,
+    rules.UnknownNamespace: _CLASH,
+    rules.ItemExists: _CLASH,
+    rules.UnknownItem: _CLASH,
+    rules.NotOwner: _WHO,
+    rules.ItemFrozen: _CLASH,
+    rules.ItemNotFrozen: _CLASH,
+    rules.OfferPending: _CLASH,
+    rules.NoSuchOffer: _CLASH,
+    rules.OfferEnded: _CLASH,
+    rules.NotRecipient: _WHO,
+    rules.SameParty: _NEVER,
+    rules.UnknownCurrency: _NEVER,
+    rules.ItemUnderSignature: _CLASH,
+    rules.OutOfOrder: _CLASH,
+    rules.SalePresent: _CLASH,
+    rules.ImportedPartyClaimed: _CLASH,
+    rules.PolicyUnchanged: _CLASH,
+    rules.AlreadyOpen: _CLASH,
+    ledger.SignatureInvalid: _WHO,
+    ledger.SignatureCount: _NEVER,
+    ledger.DisclosureInvalid: _NEVER,
+    ledger.AlreadyAppended: _CLASH,
+    ledger.WriteContended: _LATER,
+    ledger.LedgerNotOpen: _LATER,
+    ledger.LedgerExists: _CLASH,
+    ledger.KeyFileInvalid: _BUG,
+    record.DatabaseUnavailable: _LATER,
+    record.DatabaseDamaged: _LATER,
+    record.UnsafeDatabase: _LATER,
+    record.SchemaTooNew: _LATER,
+    record.SchemaTooOld: _LATER,
+    record.FactsDisagree: _BUG,
+    record.ReadTooWide: _BAD,
+    record.OutcomeUnknown: _LATER,
+    record.HeadMoved: _LATER,
+    record.DuplicateCommand: _CLASH,
+    record.CheckpointConflict: _LATER,
+    record.TileConflict: _LATER,
+    record.VaultError: _LATER,
+    record.KeyMissing: _LATER,
+    record.KeyDamaged: _LATER,
+    record.BoxRefused: _LATER,
+    RouteNotFound: _NONE,
+    MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    EntryNotFound: _NONE,
+    ItemNotFound: _NONE,
+    PartyNotFound: _NONE,
+    CheckpointNotFound: _NONE,
+    TileNotFound: _NONE,
+    ProofNotAvailable: _NONE,
+    BodyTooLarge: _LARGE,
+    BodyIncomplete: _BAD,
+    WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    BadRequest: _BAD,
+    ProjectionBehind: _LATER,
+    InternalError: _BUG,
+}
+
+# The very same request may be accepted later.
+RETRYABLE: frozenset[Answered] = frozenset(
+    {
+        ProjectionBehind,
+        ledger.WriteContended,
+        record.DatabaseUnavailable,
+        record.HeadMoved,
+        record.OutcomeUnknown,
+        rules.ChangeNotDue,
+        rules.KeyCoolingDown,
+        rules.NotYetValid,
+    }
+)

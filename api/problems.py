@@ -1,0 +1,148 @@
+"""Problem documents: the one form of every answer that is not the thing asked for.
+
+`application/problem+json` with `type` (a page that explains it), `title` (in the reader's
+language), `status`, `detail`, `instance`, and our members `code`, `evidence`, `retryable` and, for
+malformed input, `errors` with JSON Pointers. Specification: RFC 9457.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from api.errors import (
+    RETRYABLE,
+    STATUS_OF,
+    ApiError,
+    BadRequest,
+    BodyIncomplete,
+    Coded,
+    InternalError,
+    MethodNotAllowed,
+    RouteNotFound,
+)
+from api.titles import language_of, title_of
+from ledger.errors import LedgerError
+from ledger.record.errors import RecordError
+from ledger.rules.errors import Malformed, Refused, RuleError
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_S = 1
+_SERVICE_UNAVAILABLE = 503
+_LOG = logging.getLogger("yinzheng.api")
+# "command.expect[2].leaf" becomes "/command/expect/2/leaf".
+_BETWEEN = re.compile(r"[.\[\]]+")
+
+
+def problem_of(error: Coded | ApiError, *, instance: str, language: str) -> dict[str, Any]:
+    """Write an error as a problem document.
+
+    Args:
+        error: Of one of the four trees; its class must be in `STATUS_OF`.
+        instance: Path of the request.
+        language: `en` or `zh`, of the title.
+
+    """
+    status = STATUS_OF[type(error)]
+    document: dict[str, Any] = {
+        "type": f"/errors/{error.code}",
+        "title": title_of(error.code, language),
+        "status": int(status),
+        "detail": str(error),
+        "instance": instance,
+        "code": error.code,
+        "evidence": _evidence(error),
+        "retryable": type(error) in RETRYABLE,
+    }
+    if isinstance(error, Malformed):
+        document["errors"] = [
+            {"code": error.code, "detail": error.message, "pointer": _pointer(error.field)}
+        ]
+    return document
+
+
+def problem_response(error: Coded | ApiError, request: Request) -> Response:
+    """Answer a request with a problem document in its reader's language."""
+    language = language_of(request.headers.get("accept-language", ""))
+    document = problem_of(error, instance=request.url.path, language=language)
+    headers = {"Cache-Control": "no-store", "Content-Language": language, "Vary": "Accept-Language"}
+    if document["status"] == _SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return Response(
+        json_bytes(document), document["status"], headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def json_bytes(document: object) -> bytes:
+    """Write JSON as UTF-8; what no UTF-8 can hold (from a strange path) becomes a question mark."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with a problem document, those of the framework too."""
+    for tree in (RuleError, LedgerError, RecordError, ApiError):
+        app.add_exception_handler(tree, _answer)
+    app.add_exception_handler(HTTPException, _answer_framework)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(ClientDisconnect, _answer_disconnect)
+    app.add_exception_handler(Exception, _answer_bug)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    assert isinstance(error, (*_TREES, ApiError))  # noqa: S101 - registered for these only
+    return problem_response(error, request)
+
+
+async def _answer_framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
+    told: Mapping[int, ApiError] = {
+        404: RouteNotFound("nothing is served under this path"),
+        405: MethodNotAllowed("the path knows other methods", method=request.method),
+    }
+    known = told.get(error.status_code, BadRequest("the request cannot be read"))
+    answer = problem_response(known, request)
+    if error.headers and "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
+
+
+async def _answer_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it only
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return problem_response(Malformed(field, str(first["msg"])), request)
+
+
+async def _answer_disconnect(request: Request, _error: Exception) -> Response:
+    return problem_response(BodyIncomplete("the request ended early"), request)
+
+
+async def _answer_bug(request: Request, error: Exception) -> Response:
+    _LOG.error("a request failed: %s %r", request.method, request.url.path, exc_info=error)
+    return problem_response(InternalError("a fault of this server; it was logged"), request)
+
+
+_TREES = (RuleError, LedgerError, RecordError)
+
+
+def _evidence(error: Coded | ApiError) -> dict[str, Any]:
+    if isinstance(error, Malformed):
+        return {"field": error.field, "message": error.message}
+    if isinstance(error, Refused | LedgerError | ApiError):
+        return dict(error.evidence)
+    # What the storage knows of itself is no business of a client.
+    return {}
+
+
+def _pointer(field: str) -> str:
+    return "".join(f"/{part}" for part in _BETWEEN.split(field) if part)

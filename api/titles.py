@@ -1,0 +1,140 @@
+"""What a problem is called, in English and Chinese, by its code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LANGUAGES = ("en", "zh")
+
+TITLES: Mapping[str, tuple[str, str]] = {
+    "already-appended": ("The command is in the log already", "该命令已写入账本"),
+    "already-open": ("The log has its entry 0 already", "账本已经开启"),
+    "bad-request": ("The request cannot be read", "无法读取该请求"),
+    "body-incomplete": ("The request ended early", "请求未完整送达"),
+    "body-too-large": ("The request is too large", "请求过大"),
+    "box-refused": ("A sealed value does not open", "密封内容无法打开"),
+    "change-not-due": ("The key change is not due yet", "密钥变更尚未到期"),
+    "change-pending": ("Another key change is waiting", "另有密钥变更在等待中"),
+    "checkpoint-conflict": ("A checkpoint was refused", "检查点被拒绝"),
+    "checkpoint-not-found": ("No checkpoint of this size", "没有这个大小的检查点"),
+    "command-cancelled": ("The command was cancelled", "该命令已被取消"),
+    "command-conflict": ("This command id was used for other bytes", "该命令编号已用于其他内容"),
+    "database-damaged": ("The database is damaged", "数据库已损坏"),
+    "database-unavailable": ("The database is not available", "数据库暂不可用"),
+    "disclosure-invalid": ("A disclosure does not match", "披露内容不符"),
+    "duplicate-command": ("The command id was recorded before", "该命令编号已有记录"),
+    "entry-not-found": ("No entry at this index", "该位置没有条目"),
+    "expired": ("The command has expired", "该命令已过期"),
+    "facts-disagree": ("The ledger found a fault in itself", "账本发现自身错误"),
+    "head-moved": ("Another writer was first", "另一写入者抢先"),
+    "imported-party-claimed": ("The imported party is claimed already", "该导入主体已被认领"),
+    "internal-error": ("Something went wrong here", "服务器内部错误"),
+    "item-exists": ("The item is registered already", "该物品已登记"),
+    "item-frozen": ("The item is frozen", "该物品已被冻结"),
+    "item-not-found": ("No such item", "没有这件物品"),
+    "item-not-frozen": ("The item is not frozen", "该物品未被冻结"),
+    "item-under-signature": ("The item is under a signature", "该物品已由密钥持有人签署"),
+    "key-cooling-down": ("The key is cooling down", "该密钥处于冷却期"),
+    "key-damaged": ("A key of the vault is damaged", "保险库密钥已损坏"),
+    "key-file-invalid": ("A key file cannot be used", "密钥文件不可用"),
+    "key-missing": ("A key of the vault is missing", "保险库密钥缺失"),
+    "key-not-valid": ("The key is not valid", "该密钥无效"),
+    "key-used": ("The key was registered before", "该密钥曾被登记"),
+    "last-key": ("The last key cannot be given up", "不能放弃最后一把密钥"),
+    "ledger-exists": ("There is a ledger already", "账本已存在"),
+    "ledger-not-open": ("There is no ledger here", "此处没有账本"),
+    "malformed": ("Not in the one accepted form", "格式不符合要求"),
+    "method-not-allowed": ("The path does not take this method", "该路径不支持此方法"),
+    "missing-expectation": ("The command must say what it expects", "命令缺少必要的预期状态"),
+    "namespace-taken": ("The namespace is owned already", "该命名空间已有所有者"),
+    "no-such-change": ("No such key change is waiting", "没有这项待处理的密钥变更"),
+    "no-such-offer": ("No such offer stands", "没有这项有效的要约"),
+    "not-found": ("Nothing is served here", "此路径没有内容"),
+    "not-namespace-owner": ("Only the namespace's owner may do this", "只有命名空间所有者可以操作"),
+    "not-owner": ("Only the item's owner may do this", "只有物品所有者可以操作"),
+    "not-recipient": ("The offer was made to another party", "该要约是向他人作出的"),
+    "not-yet-valid": ("The command is dated too far ahead", "命令日期过于超前"),
+    "offer-ended": ("The offer has ended", "该要约已结束"),
+    "offer-pending": ("The item is on offer already", "该物品已在要约中"),
+    "other-view": ("The signer saw another log", "签署者看到的是另一份账本"),
+    "out-of-order": ("The sale is older than the last one", "该交易早于最近一笔交易"),
+    "outcome-unknown": ("Nobody knows yet whether it was recorded", "尚不知是否已记录"),
+    "party-exists": ("The party is registered already", "该主体已登记"),
+    "party-not-found": ("No such party", "没有这个主体"),
+    "policy-not-in-force": ("Another ledger policy is in force", "现行账本政策与所指不同"),
+    "policy-unchanged": ("This policy is in force already", "该政策已在生效"),
+    "projection-behind": ("The view is not up to date yet", "视图尚未更新"),
+    "proof-not-available": ("This proof is not available", "无法提供该证明"),
+    "read-too-wide": ("Too much was asked for at once", "一次请求的范围过大"),
+    "refused": ("A rule says no", "规则不允许"),
+    "role-held": ("The party holds this role already", "该主体已持有此角色"),
+    "role-missing": ("The signer lacks the role", "签署者没有此角色"),
+    "role-not-held": ("The party does not hold this role", "该主体未持有此角色"),
+    "sale-present": ("The sale is in the ledger already", "该交易已在账本中"),
+    "same-party": ("Two different parties are needed", "需要两个不同的主体"),
+    "schema-too-new": ("The database is of a later version", "数据库版本过新"),
+    "schema-too-old": ("The database must be migrated", "数据库需要升级"),
+    "second-party-needed": ("A second party must sign", "需要第二方签署"),
+    "signature-count": ("One signature for each signer is needed", "每位签署者需要一个签名"),
+    "signature-invalid": ("A signature does not hold", "签名无效"),
+    "stale-expectation": ("The state has changed since", "状态已发生变化"),
+    "tile-conflict": ("A stored tile differs", "已存的哈希块不一致"),
+    "tile-not-found": ("No such tile was published", "没有发布过这个哈希块"),
+    "too-large": ("The command is too large", "命令过大"),
+    "unknown-currency": ("The policy has no such currency", "政策中没有这种货币"),
+    "unknown-item": ("The item is not registered", "该物品未登记"),
+    "unknown-kind": ("There is no such kind of command", "没有这种命令"),
+    "unknown-namespace": ("Nobody has opened this namespace", "该命名空间尚未开启"),
+    "unknown-party": ("The party is not registered", "该主体未登记"),
+    "unsafe-database": ("The database is not set up safely", "数据库设置不安全"),
+    "vault-error": ("A sealed value cannot be read", "无法读取密封内容"),
+    "weak-key": ("The key is weak", "该密钥不安全"),
+    "witness-not-independent": ("The second party is not independent", "第二方不独立"),
+    "write-contended": ("Other writers were first", "其他写入者抢先"),
+    "wrong-log": ("The command is for another log", "该命令属于另一账本"),
+    "wrong-media-type": ("The body is not plain JSON", "请求内容类型不是 JSON"),
+    "wrong-signers": ("The signers are not the right ones", "签署者不符合要求"),
+}
+
+_WEIGHTS = 1000
+_CHOICES_MAX = 32
+
+
+def language_of(accept: str) -> str:
+    """Choose the language of an answer.
+
+    Args:
+        accept: The request's `Accept-Language`, or an empty string.
+
+    Returns:
+        `zh` or `en`; English where the client asks for neither.
+
+    Spec: RFC 9110 section 12.5.4.
+
+    """
+    best, best_weight = LANGUAGES[0], 0
+    for choice in accept.split(",")[:_CHOICES_MAX]:
+        tag, _, parameters = choice.partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        weight = _weight(parameters.strip())
+        if language in LANGUAGES and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def _weight(parameter: str) -> int:
+    """Read `q=0.8` as thousandths; 0 where it is none, which is no wish at all."""
+    if not parameter:
+        return _WEIGHTS
+    name, _, value = parameter.partition("=")
+    whole, _, fraction = value.strip().partition(".")
+    digits = fraction.ljust(3, "0")
+    readable = whole in {"0", "1"} and len(digits) <= 3 and f"0{fraction}".isdecimal()  # noqa: PLR2004
+    if name.strip().lower() != "q" or not (readable and digits.isascii()):
+        return 0
+    return min(int(whole) * _WEIGHTS + int(digits), _WEIGHTS)
+
+
+def title_of(code: str, language: str) -> str:
+    """Give the title of a problem in `en` or `zh`."""
+    return TITLES[code][LANGUAGES.index(language)]
