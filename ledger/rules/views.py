@@ -1,0 +1,366 @@
+"""What the views show of the log: a pure fold of entries into rows.
+
+The projections write these rows into their tables; a verifier folds the same entries and compares
+what it finds stored. A row is a named tuple of text, whole numbers and None whose fields, in order,
+are the columns of its table. Times are microseconds since 1970-01-01 UTC. Amounts are text: they
+exceed every integer type of a database. Specification: docs/spec.md section 14.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ledger.rules.canonical import encode
+from ledger.rules.commands import Command, Signer
+from ledger.rules.entries import Entry
+from ledger.rules.state import Item, Key, Party, Stream
+from ledger.rules.text import format_time, time_us
+
+VIEW = "provenance"
+"""Name of the one position that all the tables share."""
+
+SIGNED, ATTESTED, BY_ROLE = "signed", "attested", "role"
+EARLIER_UNKNOWN = "earlier-history-unknown"
+
+# On whose word an entry of an item's stream stands: its owner's (and recipient's), the importer's,
+# or that of somebody who holds a role.
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "item-registered/1": SIGNED,
+        "item-transferred/1": SIGNED,
+        "transfer-offered/1": SIGNED,
+        "offer-ended/1": SIGNED,
+        "item-frozen/1": BY_ROLE,
+        "item-unfrozen/1": BY_ROLE,
+        "item-first-seen/1": ATTESTED,
+        "provenance-gap-recorded/1": ATTESTED,
+        "sale-imported/1": ATTESTED,
+    }
+)
+# It only carries the command whose effects are shown.
+NOT_SHOWN = frozenset({"sale-presented/1"})
+
+_ITEM_STREAM = "item/"
+_IMPORT = "import-sale/1"
+_ACCEPT = "accept-transfer/1"
+_DIGEST_TAG = b"yinzheng/views/v1\n"
+
+Row = tuple[str | int | None, ...]
+
+
+class HistoryRow(NamedTuple):
+    """One thing that happened to an item.
+
+    Attributes:
+        item: `NS/ID`.
+        entry_index: Index of the entry.
+        seq: Its place in the item's stream.
+        at: Time of the entry.
+        type: Event type.
+        kind: Kind of the command behind it, which tells an acceptance from a transfer.
+        command: Digest of that command; an offer is accepted by it.
+        from_party: Who held the item, None where the entry moves nothing or nobody knows.
+        to_party: Who holds it from here on, or whom it is offered to.
+        amount: Price in minor units, text; None where no price was named.
+        currency: Of the price.
+        source_time: Time of the imported sale.
+        source_file: SHA-256 of the imported file, hex.
+        source_row: Row of that file, from 1.
+        word: `signed`, `attested` (by an importer) or `role`.
+        signers: Canonical JSON, `[{"party", "role"}...]`; of an acceptance also the owner, who
+            signed the offer.
+        reason: Of a provenance gap, or `earlier-history-unknown` at first sight.
+        ground: Of a freeze or an unfreeze.
+        item_class: As declared at registration.
+
+    """
+
+    item: str
+    entry_index: int
+    seq: int
+    at: int
+    type: str
+    kind: str
+    command: str
+    from_party: str | None
+    to_party: str | None
+    amount: str | None
+    currency: str | None
+    source_time: int | None
+    source_file: str | None
+    source_row: int | None
+    word: str
+    signers: str
+    reason: str | None
+    ground: str | None
+    item_class: str | None
+
+
+class OwnershipRow(NamedTuple):
+    """Who held an item, from the entry at `from_index` until before the one at `to_index`.
+
+    Attributes:
+        item: `NS/ID`.
+        owner: A party, or `unknown`.
+        frozen: 1 or 0.
+        from_index: Index of the entry that made it so; unique in the table.
+        to_index: Index of the entry that ended it; None while it lasts.
+        from_at: Time of the entry at `from_index`.
+        source_time: Time of the imported sale behind it.
+
+    """
+
+    item: str
+    owner: str
+    frozen: int
+    from_index: int
+    to_index: int | None
+    from_at: int
+    source_time: int | None
+
+
+class PartyRow(NamedTuple):
+    """What is known of a party.
+
+    Attributes:
+        party: Its id.
+        party_class: As declared at registration; None for founders and claimed parties.
+        attested: 1 for a claimed imported party: officers said who holds its key.
+        founder: 1 for a party of entry 0.
+        keys: Canonical JSON, `[{"alg", "id", "public", "ready", "revoked", "since"}...]`.
+        roles: Canonical JSON, `[{"name", "single_handed"}...]`.
+        change_due: When the waiting key change may be completed; None where none waits.
+        change_digest: Digest of the command that asked for it.
+        head_index: Index of the last entry of its stream; unique in the table.
+
+    """
+
+    party: str
+    party_class: str | None
+    attested: int
+    founder: int
+    keys: str
+    roles: str
+    change_due: int | None
+    change_digest: str | None
+    head_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewTable:
+    """A table as stored: its name, its columns and the column that orders it, unique in it."""
+
+    name: str
+    columns: tuple[str, ...]
+    order: str
+
+    @property
+    def select(self) -> str:
+        """SQL that reads every row in the order of `Views.tables`."""
+        # Nothing but the constants of this module goes in.
+        columns = ", ".join(self.columns)
+        return f"SELECT {columns} FROM {self.name} ORDER BY {self.order}"  # noqa: S608 - said above
+
+
+HISTORY = ViewTable("view_history", HistoryRow._fields, "entry_index")
+OWNERSHIP = ViewTable("view_ownership", OwnershipRow._fields, "from_index")
+PARTY = ViewTable("view_party", PartyRow._fields, "head_index")
+TABLES = (HISTORY, OWNERSHIP, PARTY)
+POSITION = ViewTable("view_position", ("view", "size"), "view")
+
+
+@dataclass(slots=True)
+class Views:
+    """The rows that follow from the entries added so far.
+
+    From entry 0 on these are whole tables. Begun later, they are what to add to the tables:
+    `ended` says which items' last stored ownership row ends, and where; a party's row replaces the
+    stored one, except for its class, unless the party is in `born`.
+    """
+
+    history: list[HistoryRow] = field(default_factory=list)
+    ownership: list[OwnershipRow] = field(default_factory=list)
+    ended: dict[str, int] = field(default_factory=dict)
+    parties: dict[str, PartyRow] = field(default_factory=dict)
+    born: set[str] = field(default_factory=set)
+    _lasting: dict[str, int] = field(default_factory=dict)
+
+    def add(
+        self, entry: Entry, *, before: Stream | None, after: Stream, cause: Entry | None
+    ) -> None:
+        """Fold in the next entry of the log.
+
+        Args:
+            entry: Of a registered type.
+            before: Its stream before it; None where the entry opens it.
+            after: Its stream with it.
+            cause: For an effect, the entry that carries its command; None for any other entry.
+
+        Spec: docs/spec.md section 14.
+
+        """
+        state = after.state
+        if isinstance(state, Item):
+            command = (entry if cause is None else cause).command
+            assert command is not None  # noqa: S101 - an own entry and a cause carry a command
+            held = before.state if before and isinstance(before.state, Item) else None
+            if entry.type not in NOT_SHOWN:
+                self.history.append(_history(entry, command, held))
+            if held is None or (held.owner, held.frozen) != (state.owner, state.frozen):
+                self._hold(_ownership(entry, command, state), first=held is None)
+        elif isinstance(state, Party):
+            self._know(entry, state, first=before is None)
+
+    def tables(self) -> dict[str, list[Row]]:
+        """Return the rows of every table, each in the order of its `select`."""
+        parties = sorted(self.parties.values(), key=lambda row: row.head_index)
+        return {
+            HISTORY.name: list(self.history),
+            OWNERSHIP.name: list(self.ownership),
+            PARTY.name: list(parties),
+        }
+
+    def _hold(self, row: OwnershipRow, *, first: bool) -> None:
+        lasting = self._lasting.get(row.item)
+        if lasting is not None:
+            ended = self.ownership[lasting]
+            self.ownership[lasting] = ended._replace(to_index=row.from_index)
+        elif not first:
+            self.ended[row.item] = row.from_index
+        self._lasting[row.item] = len(self.ownership)
+        self.ownership.append(row)
+
+    def _know(self, entry: Entry, state: Party, *, first: bool) -> None:
+        declared = entry.command.body.get("class") if first and entry.command else None
+        known = self.parties.get(state.party)
+        if first:
+            self.born.add(state.party)
+        self.parties[state.party] = PartyRow(
+            party=state.party,
+            party_class=known.party_class if known else declared,
+            attested=int(state.attested),
+            founder=int(state.founder),
+            keys=_json([_key(key) for key in state.keys]),
+            roles=_json(
+                [{"name": role.name, "single_handed": role.single_handed} for role in state.roles]
+            ),
+            change_due=state.change.due if state.change else None,
+            change_digest=state.change.digest if state.change else None,
+            head_index=entry.index,
+        )
+
+
+def digest(tables: Iterable[tuple[str, Iterable[Row]]]) -> str:
+    """Digest rows as they are, in whatever order they come.
+
+    Args:
+        tables: Name and rows of every table.
+
+    Returns:
+        SHA-256, hex. Other rows, or another order, give another digest.
+
+    Spec: docs/spec.md section 14.
+
+    """
+    hashed = hashlib.sha256(_DIGEST_TAG)
+    for name, rows in tables:
+        hashed.update(_line(name))
+        for row in rows:
+            hashed.update(_line(list(row)))
+    return hashed.hexdigest()
+
+
+def _line(value: object) -> bytes:
+    # A damaged database may hold anything: canonical JSON would refuse what must be told apart.
+    return json.dumps(value, separators=(",", ":"), default=repr).encode("ascii") + b"\n"
+
+
+def _history(entry: Entry, command: Command, held: Item | None) -> HistoryRow:
+    body, data = command.body, entry.data
+    offer = held.offer if held and command.kind == _ACCEPT else None
+    price = (offer.price if offer else _price(entry, body)) or {}
+    source = body["source"] if command.kind == _IMPORT else {}
+    return HistoryRow(
+        item=_item(entry),
+        entry_index=entry.index,
+        seq=entry.seq,
+        at=entry.at,
+        type=entry.type,
+        kind=command.kind,
+        command=command.digest,
+        from_party=data.get("from"),
+        to_party=_receiver(entry, body),
+        amount=price.get("amount"),
+        currency=price.get("currency"),
+        source_time=_source_time(command),
+        source_file=source.get("file"),
+        source_row=source.get("row"),
+        word=WORDS[entry.type],
+        signers=_signers(command, held.owner if held and offer else None),
+        reason=EARLIER_UNKNOWN if entry.type == "item-first-seen/1" else data.get("reason"),
+        ground=body.get("ground"),
+        item_class=body.get("class"),
+    )
+
+
+def _ownership(entry: Entry, command: Command, state: Item) -> OwnershipRow:
+    return OwnershipRow(
+        item=_item(entry),
+        owner=state.owner,
+        frozen=int(state.frozen),
+        from_index=entry.index,
+        to_index=None,
+        from_at=entry.at,
+        source_time=_source_time(command),
+    )
+
+
+def _item(entry: Entry) -> str:
+    return entry.stream.removeprefix(_ITEM_STREAM)
+
+
+def _price(entry: Entry, body: dict[str, Any]) -> dict[str, str] | None:
+    """Read the price of what moves or is offered; a gap that a sale revealed has none."""
+    if entry.type in {"item-transferred/1", "transfer-offered/1", "sale-imported/1"}:
+        price: dict[str, str] | None = body.get("price")
+        return price
+    return None
+
+
+def _receiver(entry: Entry, body: dict[str, Any]) -> str | None:
+    if entry.type == "transfer-offered/1":
+        return str(body["to"])
+    received: str | None = entry.data.get("to", entry.data.get("owner"))
+    return received
+
+
+def _source_time(command: Command) -> int | None:
+    if command.kind != _IMPORT:
+        return None
+    return time_us(command.body["time"], field="command.body.time")
+
+
+def _signers(command: Command, offered_by: str | None) -> str:
+    offered = () if offered_by is None else (Signer(offered_by, "owner", ""),)
+    signed = (*offered, *command.signers)
+    return _json([{"party": signer.party, "role": signer.role} for signer in signed])
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {
+        "alg": key.alg,
+        "id": key.id,
+        "public": key.public,
+        "ready": format_time(key.ready),
+        "revoked": key.revoked,
+        "since": key.since,
+    }
+
+
+def _json(value: Any) -> str:
+    return encode(value).decode("utf-8")

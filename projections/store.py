@@ -1,0 +1,134 @@
+"""The stored rows: written with the position in one transaction, read in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
+
+from ledger.log.database import IntegrityError, insert_rows, reading, writing
+from ledger.rules.views import TABLES, VIEW, PartyRow, Row, Views
+from projections.errors import ViewsDamaged
+from projections.tables import HISTORY, OWNERSHIP, PARTY, POSITION, ROWS
+
+_READ_AT_ONCE: Final = 1000
+_OURS: Final = POSITION.c.view == VIEW
+_END: Final = (
+    update(OWNERSHIP)
+    .where(OWNERSHIP.c.item == bindparam("ending"), OWNERSHIP.c.to_index.is_(None))
+    .values(to_index=bindparam("end"))
+)
+# The class is declared once; a party's later entries do not repeat it.
+_REPLACED: Final = tuple(name for name in PartyRow._fields if name not in {"party", "party_class"})
+_REPLACE: Final = (
+    update(PARTY)
+    .where(PARTY.c.party == bindparam("known"))
+    .values({name: bindparam(f"new_{name}") for name in _REPLACED})
+)
+
+Tables = Iterator[tuple[str, Iterable[Row]]]
+
+
+class ViewStore:
+    """The tables of the views in the database of the log."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take a database with an up-to-date schema."""
+        self._engine = engine
+
+    def position(self) -> int:
+        """Return how many entries the views show.
+
+        Raises:
+            ViewsDamaged: There is no position.
+
+        """
+        found = self.positions().get(VIEW)
+        if found is None:
+            raise ViewsDamaged("they have no position")
+        return found
+
+    def positions(self) -> dict[str, int]:
+        """Return how many entries each view shows."""
+        with reading(self._engine) as connection:
+            return _positions(connection)
+
+    def write(self, views: Views, *, start: int, stop: int) -> bool:
+        """Write what entries `start` to `stop` change, if the position is `start`.
+
+        Returns:
+            False if the position is another one by now; then nothing was written.
+
+        Raises:
+            ViewsDamaged: The stored rows are not those that belong to `start`; nothing was written.
+
+        """
+        try:
+            with writing(self._engine) as connection:
+                if not _move(connection, start=start, stop=stop):
+                    return False
+                _end(connection, views.ended)
+                insert_rows(connection, OWNERSHIP, views.ownership)
+                insert_rows(connection, HISTORY, views.history)
+                _write_parties(connection, views)
+        except IntegrityError as error:
+            raise ViewsDamaged(f"rows from entry {start} on are there already") from error
+        return True
+
+    def drop(self) -> None:
+        """Drop every row and set the position to 0."""
+        with writing(self._engine) as connection:
+            # The position first: whoever writes waits for it, and then finds it moved.
+            moved = connection.execute(update(POSITION).where(_OURS).values(size=0))
+            if moved.rowcount == 0:
+                connection.execute(insert(POSITION).values(view=VIEW, size=0))
+            for table in ROWS:
+                connection.execute(delete(table))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[tuple[dict[str, int], Tables]]:
+        """Give positions and rows of one moment, rows in the order of `Views.tables`."""
+        with reading(self._engine) as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            yield _positions(connection), _tables(connection)
+
+
+def _positions(connection: Connection) -> dict[str, int]:
+    query = select(POSITION.c.view, POSITION.c.size).order_by(POSITION.c.view)
+    return {row.view: row.size for row in connection.execute(query)}
+
+
+def _tables(connection: Connection) -> Tables:
+    for table in TABLES:
+        query = text(table.select).execution_options(yield_per=_READ_AT_ONCE)
+        yield table.name, (tuple(row) for row in connection.execute(query))
+
+
+def _move(connection: Connection, *, start: int, stop: int) -> bool:
+    here = POSITION.c.size == start
+    moved = connection.execute(update(POSITION).where(_OURS, here).values(size=stop))
+    return moved.rowcount == 1
+
+
+def _end(connection: Connection, ended: dict[str, int]) -> None:
+    if not ended:
+        return
+    rows = [{"ending": item, "end": index} for item, index in ended.items()]
+    if connection.execute(_END, rows).rowcount != len(rows):
+        raise ViewsDamaged("an item that changes hands has no ownership row that lasts")
+
+
+def _write_parties(connection: Connection, views: Views) -> None:
+    insert_rows(connection, PARTY, [views.parties[party] for party in views.born])
+    known = [row for party, row in views.parties.items() if party not in views.born]
+    if not known:
+        return
+    rows = [
+        {"known": row.party, **{f"new_{name}": getattr(row, name) for name in _REPLACED}}
+        for row in known
+    ]
+    if connection.execute(_REPLACE, rows).rowcount != len(rows):
+        raise ViewsDamaged("a party that changes has no row")

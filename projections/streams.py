@@ -1,0 +1,77 @@
+"""The state of every stream just before the entry that is folded next.
+
+What was folded is kept; what is not at hand is replayed from the log, one stream at a time. A kept
+state counts only if it stands right before the entry, so nothing must be dropped when another
+process moves the views on.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from ledger.rules.entries import Entry
+from ledger.rules.evolve import evolve
+from ledger.rules.state import Stream
+from projections.errors import LogUnreadable
+from projections.source import Source, read_stored
+
+KEPT: Final = 50_000
+
+
+class Streams:
+    """Streams and causes, as of the entry that was folded last."""
+
+    def __init__(self, source: Source, *, kept: int = KEPT) -> None:
+        """Take the log, and how many streams to keep in memory."""
+        self._source = source
+        self._kept = kept
+        self._streams: OrderedDict[str, Stream] = OrderedDict()
+        self._cause: Entry | None = None
+
+    def before(self, entry: Entry) -> Stream | None:
+        """Return the stream as it stood before an entry; None where the entry opens it.
+
+        Raises:
+            LogUnreadable: Entries of the stream are missing.
+
+        """
+        if entry.seq == 0:
+            return None
+        found = self._streams.get(entry.stream)
+        if found is None or found.head.seq != entry.seq - 1:
+            found = self._replay(entry)
+        return found
+
+    def cause(self, entry: Entry) -> Entry | None:
+        """Return the entry that carries an effect's command; None for any other entry.
+
+        Raises:
+            LogUnreadable: It is not where it must be.
+
+        """
+        if entry.cause is None:
+            self._cause = entry
+            return None
+        if self._cause is None or self._cause.leaf != entry.cause:
+            index = entry.index - entry.effect
+            sealed = self._source.entry(index) if index >= 0 else None
+            self._cause = read_stored(sealed) if sealed is not None else None
+        if self._cause is None or self._cause.leaf != entry.cause or self._cause.command is None:
+            raise LogUnreadable(entry.index, "its cause is not the entry before its effects")
+        return self._cause
+
+    def keep(self, name: str, stream: Stream) -> None:
+        """Remember a stream as it stands now."""
+        self._streams[name] = stream
+        self._streams.move_to_end(name)
+        if len(self._streams) > self._kept:
+            self._streams.popitem(last=False)
+
+    def _replay(self, entry: Entry) -> Stream:
+        stream: Stream | None = None
+        for sealed in self._source.stream_entries(entry.stream, lte_index=entry.index - 1):
+            stream = evolve(stream, read_stored(sealed), command=None)
+        if stream is None or stream.head.seq != entry.seq - 1:
+            raise LogUnreadable(entry.index, f"{entry.stream} is not whole before it")
+        return stream
