@@ -33,8 +33,8 @@ from ledger.proof.errors import BadSignature
 from ledger.proof.signatures import check_signatures
 from ledger.record.draft import Draft, Tip
 from ledger.record.errors import HeadMoved
-from ledger.record.facts import CommandKey, Disclosure
 from ledger.record.factory import LedgerFactory
+from ledger.record.facts import CommandKey, Disclosure
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
 from ledger.rules.admission import check_text
@@ -122,7 +122,7 @@ class Ledger(Application[str]):
         self._lock = threading.Lock()
         self._tip = Tip(recorder, self._load)
 
-    def construct_factory(self, env: Environment) -> LedgerFactory:  # noqa: ARG002 - their hook
+    def construct_factory(self, env: Environment) -> LedgerFactory:
         """Return the closed factory, whatever the environment says."""
         return self._factory
 
@@ -200,7 +200,7 @@ class Ledger(Application[str]):
             elif known.digest.hex() == command.digest:
                 decided.known[position] = known
             else:
-                raise CommandConflict(  # noqa: TRY301 - one place turns refusals into outcomes
+                raise CommandConflict(
                     "this party used this id for another command",
                     recorded=known.digest.hex(),
                     sent=command.digest,
@@ -306,5 +306,3 @@ def _check_cancel(command: Command, draft: Draft) -> None:
         found = draft.find_command(target.by, target.id)
         if found is not None:
             raise AlreadyAppended("the command is in the log", index=found.index)
-
-

@@ -109,7 +109,9 @@ def load_signer(path: Path) -> LocalSigner:
     try:
         pem, mode = path.read_bytes(), path.stat().st_mode
     except OSError as error:
-        raise KeyFileInvalid(f"cannot read the key file: {error.strerror}", file=str(path)) from None
+        raise KeyFileInvalid(
+            f"cannot read the key file: {error.strerror}", file=str(path)
+        ) from None
     if mode & _READABLE_BY_OTHERS:
         raise KeyFileInvalid("others can read the key file; chmod 600 it", file=str(path))
     try:

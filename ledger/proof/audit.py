@@ -25,8 +25,9 @@ from ledger.proof.errors import (
     VerificationError,
 )
 from ledger.proof.hashing import leaf_hash
+from ledger.proof.known import Known
 from ledger.proof.pool import SignaturePool
-from ledger.proof.replay import Known, Replay
+from ledger.proof.replay import Replay
 from ledger.proof.report import Report
 from ledger.proof.sources import Source
 from ledger.proof.tree import MemoryTree
@@ -75,7 +76,8 @@ def audit(
     report = Report()
     try:
         key = VerifierKey.parse(vkey)
-        running = Audit(source, key, Replay(Known(), log=key.name, complete=True))
+        replay = Replay(Known(), log=key.name, complete=True, observe=source.observe)
+        running = Audit(source, key, replay)
         with SignaturePool(processes) as pool:
             _run(running, report, since, pool, progress or (lambda _done, _all: None))
     except VerificationError as error:
@@ -107,7 +109,8 @@ def _run(
         raise lack
     _check_vkey(running)
     try:
-        running.source.check_tree(tree, latest.size)
+        running.source.check_derived(tree, latest.size)
+        report.derived = "yes"
     except VerificationError as error:
         report.fail(error, derived=True)
 

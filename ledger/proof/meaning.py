@@ -203,22 +203,22 @@ class Meaning:
 
 _Judge = Callable[[Meaning, dict[str, Any], dict[str, Any]], None]
 _JUDGES: dict[str, _Judge] = {
-    "party-opened/1": Meaning._party_opened,  # noqa: SLF001 - the table of the class above
-    "key-revoked/1": Meaning._key_revoked,  # noqa: SLF001
-    "key-change-completed/1": Meaning._key_completed,  # noqa: SLF001
-    "role-granted/1": Meaning._granted,  # noqa: SLF001
-    "role-withdrawn/1": Meaning._withdrawn,  # noqa: SLF001
-    "namespace-opened/1": Meaning._namespace,  # noqa: SLF001
-    "item-registered/1": Meaning._item_registered,  # noqa: SLF001
-    "item-transferred/1": Meaning._transferred,  # noqa: SLF001
-    "transfer-offered/1": Meaning._offered,  # noqa: SLF001
-    "offer-ended/1": Meaning._offer_ended,  # noqa: SLF001
-    "item-frozen/1": Meaning._frozen,  # noqa: SLF001
-    "item-unfrozen/1": Meaning._unfrozen,  # noqa: SLF001
-    "sale-presented/1": Meaning._presented,  # noqa: SLF001
-    "item-first-seen/1": Meaning._first_seen,  # noqa: SLF001
-    "provenance-gap-recorded/1": Meaning._imported,  # noqa: SLF001
-    "sale-imported/1": Meaning._imported,  # noqa: SLF001
+    "party-opened/1": Meaning._party_opened,
+    "key-revoked/1": Meaning._key_revoked,
+    "key-change-completed/1": Meaning._key_completed,
+    "role-granted/1": Meaning._granted,
+    "role-withdrawn/1": Meaning._withdrawn,
+    "namespace-opened/1": Meaning._namespace,
+    "item-registered/1": Meaning._item_registered,
+    "item-transferred/1": Meaning._transferred,
+    "transfer-offered/1": Meaning._offered,
+    "offer-ended/1": Meaning._offer_ended,
+    "item-frozen/1": Meaning._frozen,
+    "item-unfrozen/1": Meaning._unfrozen,
+    "sale-presented/1": Meaning._presented,
+    "item-first-seen/1": Meaning._first_seen,
+    "provenance-gap-recorded/1": Meaning._imported,
+    "sale-imported/1": Meaning._imported,
 }
 
 
@@ -227,7 +227,7 @@ def _brought(command: dict[str, Any]) -> dict[str, str]:
     if command["kind"] not in _BRINGS_KEY:
         return {}
     body = command["body"]
-    founders = body["parties"] if "parties" in body else [body]
+    founders = body.get("parties", [body])
     return {_id(founder["key"]): founder["party"] for founder in founders}
 
 

@@ -61,8 +61,10 @@ class SignaturePool:
 
         """
         pieces = [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
-        found = map(first_bad, pieces) if self._executor is None else self._executor.map(
-            first_bad, pieces
+        found = (
+            map(first_bad, pieces)
+            if self._executor is None
+            else self._executor.map(first_bad, pieces)
         )
         for piece, place in zip(pieces, found, strict=True):
             if place is not None:

@@ -17,8 +17,8 @@ Specification: docs/spec.md section 15.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from ledger.proof.errors import (
     Evidence,
@@ -28,82 +28,17 @@ from ledger.proof.errors import (
     Unverifiable,
     VerificationError,
 )
+from ledger.proof.known import Known, NotInFile, PartialView
 from ledger.proof.meaning import Meaning
 from ledger.proof.signatures import SignatureJob, signature_jobs
-from ledger.proof.tree import MemoryTree
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
 from ledger.rules.entries import Entry, read_entry
 from ledger.rules.errors import Malformed, Refused, RuleError, UnknownKind
 from ledger.rules.evolve import evolve
 from ledger.rules.kinds import EVENT_TYPES, kind_of, registered_key
-from ledger.rules.model import LOG_STREAM, Fact
-from ledger.rules.state import Log, Stream
-
-
-class NotInFile(Exception):
-    """A partial log lacks a stream that a rule asks for: that rule is not replayed."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(f"the file does not hold {stream}")
-        self.stream = stream
-
-
-@dataclass(slots=True)
-class Known:
-    """The state of the whole log so far; the `View` of an audit."""
-
-    tree: MemoryTree = field(default_factory=MemoryTree)
-    streams: dict[str, Stream] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
-    digests: dict[int, str] = field(default_factory=dict)
-
-    def stream(self, name: str) -> Stream | None:
-        """Return head and state of a stream, or None if it does not exist."""
-        return self.streams.get(name)
-
-    def command_at(self, index: int) -> str | None:
-        """Return None: the head of a replayed stream always knows its command."""
-        return self.digests.get(index)
-
-    def seen_root(self, size: int) -> str | None:
-        """Return the root of the first `size` entries; what is not there was never shown."""
-        return self.tree.root(size).hex() if size <= len(self.tree) else None
-
-    def key_holder(self, key_id: str) -> str | None:
-        """Return the party that registered this key."""
-        return self.keys.get(key_id)
-
-    def independent_party(self, *, besides: frozenset[str]) -> bool:
-        """Say whether a party exists that entry 0 does not name and that is not in `besides`."""
-        opened = self.streams.get(LOG_STREAM)
-        founders = opened.state.founders if opened and isinstance(opened.state, Log) else ()
-        return bool(set(self.keys.values()) - besides.union(founders))
-
-
-class PartialView(Known):
-    """The state of the streams that a proof holds; it does not claim what it cannot know."""
-
-    def stream(self, name: str) -> Stream | None:
-        """Return a stream of the file.
-
-        Raises:
-            NotInFile: The file lacks it, so nothing may follow from its absence.
-
-        """
-        found = self.streams.get(name)
-        if found is None and name not in self.absent:
-            raise NotInFile(name)
-        return found
-
-    def __init__(self, absent: frozenset[str] = frozenset()) -> None:
-        """Take the names of the streams that open inside the file, or whose absence is assumed."""
-        super().__init__()
-        self.absent = absent
-
-    def seen_root(self, size: int) -> str | None:
-        """Raise: a proof holds no other tree than its own checkpoint's."""
-        raise NotInFile(f"the tree of size {size}")
+from ledger.rules.model import Fact
+from ledger.rules.state import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +63,8 @@ class Counts:
     single_handed: bool = False
 
 
+Observe = Callable[[Entry, Stream | None, Stream, Entry | None], None]
+
 _ATTESTED_KINDS = frozenset({"import-sale/1", "claim-imported-party/1"})
 _SYSTEM_KINDS = frozenset({"open-ledger/1", "complete-key-change/1"})
 _GAP = "provenance-gap-recorded/1"
@@ -144,21 +81,28 @@ class _Cause:
 class Replay:
     """Takes entries in order of index and keeps the state that they make."""
 
-    def __init__(self, view: Known, *, log: str, complete: bool) -> None:
+    def __init__(
+        self, view: Known, *, log: str, complete: bool, observe: Observe | None = None
+    ) -> None:
         """Start before entry 0.
 
         Args:
             view: An empty state: `Known` for a whole log, `PartialView` for a proof.
             log: Origin of the log, from the caller's verifier key.
             complete: Every entry from 0 on will be given.
+            observe: Called with each entry that replayed, its stream before and after, and for
+                an effect the entry of its cause.
 
         """
+        self._observe = observe
         self.view, self.log, self.complete = view, log, complete
         self.counts = Counts()
         self.signed: list[Signed] = []
         self.meaning = Meaning(complete=complete)
         self.causes: dict[str, _Cause] = {}
         self.last: Entry | None = None
+        # Seq and leaf of every stream's last entry, also of streams whose state is unknown.
+        self.heads: dict[str, Entry] = {}
         self._open: _Cause | None = None
         self._done = 0
         self._commands: dict[tuple[str, str], int] = {}
@@ -234,8 +178,8 @@ class Replay:
                 expected=self.last.document["at"],
                 found=entry.document["at"],
             )
-        before = self.view.streams.get(entry.stream)
-        seq, prev = (0, None) if before is None else (before.head.seq + 1, before.head.leaf)
+        before = self.heads.get(entry.stream)
+        seq, prev = (0, None) if before is None else (before.seq + 1, before.leaf)
         if entry.seq != seq:
             raise Tampered("link", "another seq", field="seq", expected=seq, found=entry.seq)
         if entry.prev != prev:
@@ -256,9 +200,7 @@ class Replay:
         if used != entry.index:
             raise Tampered("command", "the command id was used", field="id", expected=used)
         try:
-            facts = derive(
-                command, at=entry.at, index=entry.index, log=self.log, view=self.view
-            )
+            facts = derive(command, at=entry.at, index=entry.index, log=self.log, view=self.view)
         except NotInFile:
             facts = None
         except RuleError as refusal:
@@ -290,7 +232,8 @@ class Replay:
     def _check_effect(self, entry: Entry) -> _Cause:
         cause = self.causes.get(entry.cause or "")
         if cause is None:
-            raise Tampered("effect", "the cause is not there", field="cause", found=entry.cause)
+            lack = Tampered if self.complete else Incomplete
+            raise lack("effect", "the cause is not there", field="cause", found=entry.cause)
         if self.complete and (cause is not self._open or entry.effect != self._done + 1):
             raise Tampered(
                 "effect",
@@ -316,20 +259,35 @@ class Replay:
     def _fold(self, entry: Entry, cause: _Cause) -> None:
         command = cause.entry.command
         assert command is not None  # noqa: S101 - a cause carries its command
+        replayed = not self._lose(entry, cause)
+        self._count(entry, command, replayed=replayed)
+        if replayed:
+            self._evolve(entry, cause, command)
+        if self.complete:
+            self.view.tree.append(bytes.fromhex(entry.leaf))
+        self._remember(entry, cause)
+        self.last = self.heads[entry.stream] = entry
+
+    def _lose(self, entry: Entry, cause: _Cause) -> bool:
+        """Say whether the entry's stream is unknown; nothing is folded that was not derived."""
+        if not isinstance(self.view, PartialView):
+            return False
+        if cause.facts is None:
+            self.view.lose(entry.stream)
+        return self.view.lost(entry.stream)
+
+    def _evolve(self, entry: Entry, cause: _Cause, command: Command) -> None:
         self.meaning.take(entry, cause.entry)
-        self._count(entry, command, replayed=cause.facts is not None)
         view = self.view
-        view.streams[entry.stream] = evolve(
-            view.streams.get(entry.stream), entry, command=command.digest
-        )
+        before = view.streams.get(entry.stream)
+        after = evolve(before, entry, command=command.digest)
+        view.streams[entry.stream] = after
+        if self._observe is not None:
+            self._observe(entry, before, after, None if entry.command else cause.entry)
         registered = registered_key(entry)
         if registered is not None:
             key, party = registered
             view.keys[key] = party
-        if self.complete:
-            view.tree.append(bytes.fromhex(entry.leaf))
-        self._remember(entry, cause)
-        self.last = entry
 
     def _remember(self, entry: Entry, cause: _Cause) -> None:
         if entry.command is not None:

@@ -47,7 +47,10 @@ def signature_jobs(command: Command, sigs: Sequence[str], view: View) -> list[Si
     """
     if len(sigs) != len(command.signers):
         raise MalformedEvidence(
-            _STEP, "not one signature for each signer", expected=len(command.signers), found=len(sigs)
+            _STEP,
+            "not one signature for each signer",
+            expected=len(command.signers),
+            found=len(sigs),
         )
     message = command.message
     jobs = []

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,8 @@ from typing import Protocol
 from ledger.proof.errors import Incomplete, MalformedEvidence, Tampered, Unverifiable, reading
 from ledger.proof.tiles import Tile, bundles_of, decode_tile, tiles_of
 from ledger.proof.tree import MemoryTree
+from ledger.rules.entries import Entry
+from ledger.rules.state import Stream
 from ledger.rules.text import decimal
 
 _STEP = "fetch"
@@ -46,8 +49,13 @@ class Source(Protocol):
     def references(self, size: int) -> Iterator[list[bytes]]:
         """Yield candidates for the first `size` leaf hashes, as stored or served."""
 
-    def check_tree(self, tree: MemoryTree, size: int) -> None:
-        """Compare stored or served tiles with the recomputed tree. Raises `VerificationError`."""
+    def observe(
+        self, entry: Entry, before: Stream | None, after: Stream, cause: Entry | None
+    ) -> None:
+        """Take notice of an entry that replayed, with its stream's state before and after."""
+
+    def check_derived(self, tree: MemoryTree, size: int) -> None:
+        """Compare what is stored or served beside the entries. Raises `VerificationError`."""
 
 
 class TileSource:
@@ -81,7 +89,9 @@ class TileSource:
             start = bundle.number * _TILE_ENTRIES
             data = self._fetch(bundle.path)
             if data is None:
-                raise Incomplete(_STEP, "an entry bundle is missing", index=start, field=bundle.path)
+                raise Incomplete(
+                    _STEP, "an entry bundle is missing", index=start, field=bundle.path
+                )
             yield from split_bundle(data, start=start, width=bundle.width)
 
     def references(self, size: int) -> Iterator[list[bytes]]:
@@ -99,7 +109,12 @@ class TileSource:
                 return
         yield hashes
 
-    def check_tree(self, tree: MemoryTree, size: int) -> None:
+    def observe(
+        self, entry: Entry, before: Stream | None, after: Stream, cause: Entry | None
+    ) -> None:
+        """Do nothing: beside the entries, a log serves only tiles."""
+
+    def check_derived(self, tree: MemoryTree, size: int) -> None:
         """Compare every served tile of the tree of `size` leaves with the recomputed one."""
         for tile in tiles_of(size):
             data = self._fetch(tile.path)
@@ -183,8 +198,12 @@ def url_source(url: str) -> TileSource:
     base = url.rstrip("/")
     for prefix in (base, f"{base}/log"):
         if _get(f"{prefix}/checkpoint") is not None:
-            return TileSource(lambda path: _get(f"{prefix}/{path}"))
+            return TileSource(partial(_get_below, prefix))
     raise Unverifiable(_STEP, "no log is served there", field="url", found=url)
+
+
+def _get_below(prefix: str, path: str) -> bytes | None:
+    return _get(f"{prefix}/{path}")
 
 
 def _get(url: str) -> bytes | None:

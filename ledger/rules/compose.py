@@ -87,13 +87,13 @@ def compose(context: Context, command_id: str, draft: Draft) -> Command:
 
     """
     until = context.at + DEFAULT_LIFE_US if context.not_after is None else context.not_after
-    heads = [{"leaf": leaf, "stream": stream} for stream, leaf in draft.expect.items()]
-    steps = [{"after": digest, "stream": stream} for stream, digest in draft.after.items()]
+    heads = [(stream, {"leaf": leaf, "stream": stream}) for stream, leaf in draft.expect.items()]
+    steps = [(stream, {"after": step, "stream": stream}) for stream, step in draft.after.items()]
     document = {
         "at": format_time(context.at),
         "body": dict(draft.body),
         "by": draft.by,
-        "expect": sorted([*heads, *steps], key=lambda entry: str(entry["stream"])),
+        "expect": [entry for _, entry in sorted([*heads, *steps], key=lambda pair: pair[0])],
         "id": command_id,
         "kind": draft.kind,
         "log": context.log,

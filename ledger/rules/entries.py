@@ -138,7 +138,9 @@ def write_own(
     return before + b',"command":' + command + b"," + after
 
 
-def write_effect(place: Place, type_: str, data: dict[str, Any], *, cause: str, effect: int) -> bytes:
+def write_effect(
+    place: Place, type_: str, data: dict[str, Any], *, cause: str, effect: int
+) -> bytes:
     """Write the entry of a command's effect number `effect`; `cause` is the leaf of its entry."""
     return encode(
         {

@@ -312,7 +312,7 @@ class OutOfOrder(Refused):
 
 
 class SalePresent(Refused):
-    """This sale is in the ledger already."""
+    """The sale is in the ledger already."""
 
     code = "sale-present"
 

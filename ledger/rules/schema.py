@@ -6,14 +6,14 @@ Specification: docs/spec.md section 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ledger.rules import text
 from ledger.rules.errors import Malformed
 
 Check = Callable[[Any, str], None]
-Schema = Mapping[str, Check]
+Schema = dict[str, Check]
 
 SECONDS_MAX = 366 * 24 * 3600
 _EXPONENT_MAX = 30

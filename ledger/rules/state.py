@@ -59,7 +59,10 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Keys and roles of a party. `founder`: named in entry 0. `attested`: claimed, not born here."""
+    """Keys and roles of a party.
+
+    `founder`: entry 0 names it. `attested`: claimed from imported history, not born here.
+    """
 
     party: str
     keys: tuple[Key, ...]
@@ -121,7 +124,7 @@ class Policy:
         return str(self.document["registration"])
 
     def delay(self, name: str) -> int:
-        """A delay of the policy, in microseconds. `name` without its unit suffix."""
+        """Read a delay of the policy, in microseconds; `name` is without its unit suffix."""
         return int(self.document[name + "_s"]) * 1_000_000
 
     def knows(self, currency: str) -> bool:
