@@ -18,7 +18,7 @@ DIGITS_MAX = 19
 SIZE_LIMIT = 1 << 63
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z", re.ASCII)
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z", re.ASCII)
 _HEX32 = re.compile(r"[0-9a-f]{64}")
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
@@ -98,10 +98,13 @@ def time_us(text: object, *, field: str) -> int:
         Malformed: Not `YYYY-MM-DDTHH:MM:SS.ffffffZ`, or no such moment.
 
     """
-    if not isinstance(text, str) or not _TIME.fullmatch(text):
+    found = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
         raise Malformed(field, "is not a UTC time with microseconds")
+    # Not strptime: it takes three times as long, and every entry holds three times or more.
+    year, month, day, hour, minute, second, micro = map(int, found.groups())
     try:
-        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        moment = datetime(year, month, day, hour, minute, second, micro, UTC)
     except ValueError:
         raise Malformed(field, "names no moment") from None
     return (moment - EPOCH) // timedelta(microseconds=1)
@@ -110,7 +113,8 @@ def time_us(text: object, *, field: str) -> int:
 def format_time(us: int) -> str:
     """Write microseconds since 1970-01-01 UTC as a protocol time."""
     moment = EPOCH + timedelta(microseconds=us)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+    # Not strftime: it writes the year 987 with three digits.
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def check_time(text: object, *, field: str) -> str:
