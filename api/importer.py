@@ -1,0 +1,418 @@
+"""Importing sales whose parties signed nothing: the importer attests them (protocol section 7).
+
+The importer runs the ledger's own rules on the heads it read, sends only rows that will be added,
+and chains each to the one before it on the same item. Running it again adds nothing: a sale that
+is in the ledger is found by its identity, whatever became of the run that sent it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from api.config import PRIVATE_FILE, PRIVATE_FOLDER
+from api.desk import Hand, Order, write
+from api.enrolment import enrol, grant, open_namespace
+from api.house import House
+from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable, reject_document
+from ledger.application import Accepted, Outcome, Submission
+from ledger.errors import LedgerError
+from ledger.record.errors import OutcomeUnknown
+from ledger.rules.commands import Command
+from ledger.rules.entries import read_entry
+from ledger.rules.errors import (
+    ItemFrozen,
+    ItemUnderSignature,
+    OutOfOrder,
+    RuleError,
+    SalePresent,
+    StaleExpectation,
+)
+from ledger.rules.kinds import kind_of
+from ledger.rules.model import Fact, Given
+from ledger.rules.state import Head, Item, Stream
+from ledger.rules.text import check_namespace, time_us
+
+IMPORTER = "importer"
+KIND = "import-sale/1"
+BATCH = 500
+REJECTS_FOLDER = "rejects"
+_ATTEMPTS = 20
+_CHUNK_BYTES = 1024 * 1024
+_DIGEST_SHOWN = 16
+_GAP = "provenance-gap-recorded/1"
+
+Progress = Callable[[int, int], None]
+
+
+class ImportContended(LedgerError):
+    """Other writers changed the same items again and again; run the import again."""
+
+    code = "import-contended"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an import did. `accepted` rows are in the ledger now, `added` of them by this run."""
+
+    rows: int = 0
+    accepted: int = 0
+    added: int = 0
+    rejected: int = 0
+    unknown_buyer: int = 0
+    items: set[str] = field(default_factory=set)
+    gaps: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    rejects: Path | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Write the figures as JSON."""
+        return {
+            "rows": self.rows,
+            "accepted": self.accepted,
+            "added": self.added,
+            "rejected": self.rejected,
+            "items": len(self.items),
+            "gaps": self.gaps.total(),
+            "unknown_buyer": self.unknown_buyer,
+            "gap_reasons": dict(sorted(self.gaps.items())),
+            "reject_reasons": dict(sorted(self.reasons.items())),
+            "rejects": None if self.rejects is None else str(self.rejects),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A readable row: its line, its sale and its ordinal among identical rows of the file."""
+
+    line: Line
+    sale: Sale
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A row that will be added: what is handed in, and the reason of its gap, if any."""
+
+    row: Row
+    submission: Submission
+    gap: str | None
+
+
+class Plan:
+    """The ledger as it will be after the rows planned so far: a view for the rules."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.context = house.context()
+        self.policy = house.policy()
+        self._ahead: dict[str, Stream] = {}
+        self._read: dict[str, Stream | None] = {}
+
+    def stream(self, name: str) -> Stream | None:
+        """Return head and state of a stream, or None if it does not exist."""
+        ahead = self._ahead.get(name)
+        if ahead is not None:
+            return ahead
+        if name not in self._read:
+            self._read[name] = self._house.ledger.stream(name)
+        return self._read[name]
+
+    def command_at(self, index: int) -> str | None:
+        """Return the digest of the command that wrote the entry at `index`."""
+        found = self._house.recorder.entry_at(index)
+        return None if found is None else found.command.hex()
+
+    def seen_root(self, size: int) -> str | None:
+        """Return None: imports name no published tree."""
+        return None
+
+    def key_holder(self, key_id: str) -> str | None:
+        """Return the party that registered this key."""
+        found = self._house.recorder.find_key(bytes.fromhex(key_id))
+        return None if found is None else found.party
+
+    def independent_party(self, *, besides: frozenset[str]) -> bool:
+        """Say whether a party exists that is not among `besides`."""
+        return self._house.recorder.other_party_exists(besides)
+
+    def expect(self, stream: str) -> dict[str, Any]:
+        """Return what a command must expect of a stream: a leaf, nothing, or an earlier command."""
+        found = self._ahead.get(stream)
+        if found is not None:
+            return {"after": {stream: str(found.head.command)}}
+        read = self.stream(stream)
+        return {"expect": {stream: None if read is None else read.head.leaf}}
+
+    def take(self, command: Command, facts: list[Fact]) -> None:
+        """Go on as if the command had been added."""
+        name = facts[0].stream
+        before = self.stream(name)
+        state = before.state if before and isinstance(before.state, Item) else None
+        state = state or Item(owner=facts[-1].data["to"], imports_only=True)
+        sold = time_us(command.body["time"], field="time")
+        after = replace(
+            state,
+            owner=facts[-1].data["to"],
+            last_sale=sold,
+            sales=(*state.sales, facts[0].data["identity"]),
+        )
+        # Index and leaf do not exist yet; what follows is chained to the command itself.
+        self._ahead[name] = Stream(Head(-1, -1, "", command.digest), after)
+
+
+class Importer:
+    """Imports one file of sales into one namespace."""
+
+    def __init__(self, house: House, *, namespace: str, file_digest: str) -> None:
+        """Take an open ledger in which the importer is enrolled.
+
+        Args:
+            house: The ledger.
+            namespace: Owned by the importer.
+            file_digest: SHA-256 of the file, hex.
+
+        """
+        self._house, self._namespace, self._digest = house, namespace, file_digest
+        self._hand = Hand(IMPORTER, "importer", house.signer(IMPORTER))
+        self._gaps_of_item: dict[str, dict[str, str | None]] = {}
+        self.tally = Tally()
+
+    def take(self, rows: list[Row], reject: Callable[[Line, str, str], None]) -> None:
+        """Bring a batch of rows into the ledger.
+
+        Args:
+            rows: In the order of the file, at most `BATCH`.
+            reject: Told of every row that the rules refuse, with reason and message.
+
+        Raises:
+            ImportContended: Other writers were first, again and again.
+            RuleError: The importer may not import here.
+
+        """
+        self._gaps_of_item.clear()
+        waiting = rows
+        for _ in range(_ATTEMPTS):
+            waiting = self._round(waiting, reject)
+            if not waiting:
+                return
+            self._house.ledger.refresh()
+        raise ImportContended("other writers changed the same items", rows=len(waiting))
+
+    def _round(self, rows: list[Row], reject: Callable[[Line, str, str], None]) -> list[Row]:
+        """Plan and send rows; return those whose item somebody else changed meanwhile."""
+        plan, planned = Plan(self._house), []
+        for row in rows:
+            try:
+                planned.append(self._plan(row, plan))
+            except SalePresent as present:
+                self._accept(row, self._gap_in_ledger(row, str(present.evidence["identity"])))
+            except (ItemUnderSignature, OutOfOrder, ItemFrozen) as refusal:
+                reject(row.line, refusal.code, refusal.message)
+        outcomes = self._submit([each.submission for each in planned])
+        stale: list[Row] = []
+        for each, outcome in zip(planned, outcomes, strict=True):
+            if isinstance(outcome, Accepted):
+                self.tally.added += 1
+                self._accept(each.row, each.gap)
+            elif _may_change(outcome):
+                stale.append(each.row)
+            else:
+                raise outcome
+        return stale
+
+    def _plan(self, row: Row, plan: Plan) -> Planned:
+        """Run the ledger's rules for one row on the state after the rows before it."""
+        sale = row.sale
+        stream = f"item/{self._namespace}/{sale.item}"
+        body = {
+            "from": sale.seller,
+            "item": f"{self._namespace}/{sale.item}",
+            "ordinal": row.ordinal,
+            "price": sale.price,
+            "source": {"file": self._digest, "row": row.line.row},
+            "time": sale.time,
+            "to": sale.buyer,
+            "tx": sale.tx,
+        }
+        order = Order(KIND, [self._hand], body, **plan.expect(stream))
+        command, submission = write(plan.context, order, random=self._house.random)
+        kind = kind_of(KIND)
+        given = Given(command, plan.context.at, 0, plan, plan.policy)
+        kind.before_expect(given)
+        facts = kind.derive(given)
+        plan.take(command, facts)
+        gap = next((str(fact.data["reason"]) for fact in facts if fact.type == _GAP), None)
+        return Planned(row, submission, gap)
+
+    def _submit(self, submissions: list[Submission]) -> list[Outcome]:
+        if not submissions:
+            return []
+        try:
+            return self._house.ledger.submit(submissions)
+        except OutcomeUnknown:
+            # The same bytes again: what was committed is answered, the rest is appended.
+            return self._house.ledger.submit(submissions)
+
+    def _accept(self, row: Row, gap: str | None) -> None:
+        self.tally.accepted += 1
+        self.tally.items.add(row.sale.item)
+        self.tally.unknown_buyer += row.sale.buyer is None
+        if gap is not None:
+            self.tally.gaps[gap] += 1
+
+    def _gap_in_ledger(self, row: Row, identity: str) -> str | None:
+        """Return the reason of the gap before a sale that is in the ledger already."""
+        known = self._gaps_of_item.get(row.sale.item)
+        if known is None or identity not in known:
+            known = self._read_gaps(f"item/{self._namespace}/{row.sale.item}")
+            self._gaps_of_item[row.sale.item] = known
+        return known.get(identity)
+
+    def _read_gaps(self, stream: str) -> dict[str, str | None]:
+        gaps: dict[str, str | None] = {}
+        identity = ""
+        for stored in self._house.recorder.stream_entries(stream):
+            data = read_entry(stored.entry).data
+            if stored.type == "sale-presented/1":
+                identity = str(data["identity"])
+                gaps[identity] = None
+            elif stored.type == _GAP:
+                gaps[identity] = str(data["reason"])
+        return gaps
+
+
+def import_sales(
+    house: House, path: Path, *, namespace: str | None = None, progress: Progress | None = None
+) -> Tally:
+    """Import a file of sales.
+
+    Args:
+        house: The ledger, open for writing.
+        path: A CSV file with the columns of `api.sales.COLUMNS`.
+        namespace: The file's stem when None.
+        progress: Called with (bytes done, bytes in all) now and then.
+
+    Raises:
+        TableUnreadable: The file is no table of sales, or changed while it was read.
+        Malformed: The namespace is not one.
+        RuleError: The importer may not import there.
+        DatabaseUnavailable: What was committed before stays; run it again to go on.
+
+    """
+    name = check_namespace(path.stem if namespace is None else namespace, field="namespace")
+    with _open(path) as file:
+        digest, size = _digest(file)
+        table = SaleTable(file)
+        prepare(house, name)
+        importer = Importer(house, namespace=name, file_digest=digest)
+        rejects = _Rejects(house.folder / REJECTS_FOLDER, f"{path.name}-{digest[:_DIGEST_SHOWN]}")
+        with rejects:
+            for batch in _batches(_rows(table, importer.tally, rejects)):
+                importer.take(batch, rejects.add)
+                if progress is not None:
+                    progress(batch[-1].line.end, size)
+        if _digest(file)[0] != digest:
+            raise TableUnreadable(
+                "the file changed while it was imported; what was accepted stays, import it again",
+                file=str(path),
+            )
+    tally = importer.tally
+    tally.rejected, tally.reasons = rejects.reasons.total(), rejects.reasons
+    tally.rejects = rejects.path if tally.rejected else None
+    return tally
+
+
+def prepare(house: House, namespace: str) -> None:
+    """Make sure that the importer is registered, may import, and owns the namespace."""
+    enrol(house, IMPORTER, class_="service")
+    grant(house, IMPORTER, "importer")
+    open_namespace(house, namespace, IMPORTER)
+
+
+def _may_change(outcome: RuleError | LedgerError) -> bool:
+    """Say whether the ledger moved between planning and sending, so that planning again helps."""
+    moved = (StaleExpectation, SalePresent, ItemUnderSignature, OutOfOrder, ItemFrozen)
+    return isinstance(outcome, moved)
+
+
+def _open(path: Path) -> BinaryIO:
+    if not path.is_file():
+        raise TableUnreadable("there is no such file", file=str(path))
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise TableUnreadable(f"cannot read the file: {error.strerror}", file=str(path)) from None
+
+
+def _digest(file: BinaryIO) -> tuple[str, int]:
+    """Hash an open file; leave it at its start."""
+    digest, size = hashlib.sha256(), 0
+    file.seek(0)
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+    file.seek(0)
+    return digest.hexdigest(), size
+
+
+def _rows(table: SaleTable, tally: Tally, rejects: _Rejects) -> Iterator[Row]:
+    """Yield the readable rows with their ordinals; hand the others to the rejects."""
+    seen: Counter[str] = Counter()
+    for line in table.lines():
+        tally.rows += 1
+        try:
+            sale = table.sale(line)
+        except RowUnreadable as error:
+            rejects.add(line, error.reason, error.message)
+            continue
+        key = sale.key("", 0)
+        yield Row(line, sale, seen[key])
+        seen[key] += 1
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+class _Rejects:
+    """The file of rejected rows: written beside, and put in place when the import has ended."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / f"{name}.jsonl"
+        self._draft = folder / f".{name}.draft"
+        self._file: BinaryIO | None = None
+        self.reasons: Counter[str] = Counter()
+
+    def add(self, line: Line, reason: str, message: str) -> None:
+        """Keep one row."""
+        if self._file is None:
+            self._draft.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            self._draft.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            self._file = os.fdopen(os.open(self._draft, flags, PRIVATE_FILE), "wb")
+        document = reject_document(line, reason, message)
+        self._file.write(json.dumps(document, ensure_ascii=False).encode() + b"\n")
+        self.reasons[reason] += 1
+
+    def __enter__(self) -> _Rejects:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_rest: object) -> None:
+        if self._file is None:
+            if failed is None:
+                self.path.unlink(missing_ok=True)
+            return
+        with self._file as file:
+            file.flush()
+            os.fsync(file.fileno())
+        if failed is None:
+            self._draft.replace(self.path)
