@@ -102,7 +102,7 @@ class VerifierKey:
         try:
             raw = b64decode(parts[2], field="vkey")
         except Malformed as error:
-            raise MalformedKey(_STEP, f"vkey {error.message}", field="vkey") from None
+            raise MalformedKey(_STEP, f"{error.field} {error.message}", field=error.field) from None
         if not raw:
             raise MalformedKey(_STEP, "the key is empty", field="vkey")
         key = cls.create(parts[0], kind=raw[0], public=raw[1:])

@@ -233,6 +233,7 @@ def test_the_tiles_of_every_level_hold_every_complete_subtree(size: int) -> None
 def test_a_tile_is_its_hashes_one_after_the_other() -> None:
     hashes = [bytes([n]) * 32 for n in range(256)]
 
+    assert encode_tile(hashes[:1]) == bytes(32)
     assert encode_tile(hashes[:2]) == bytes(32) + b"\x01" * 32
     assert len(encode_tile(hashes)) == 8192
     assert decode_tile(encode_tile(hashes), width=256) == hashes
@@ -268,6 +269,7 @@ def test_a_tile_of_another_length_is_malformed(length: int, width: int) -> None:
 
 
 def test_a_bundle_gives_each_entry_a_big_endian_length() -> None:
+    assert encode_bundle([b"one"]) == b"\x00\x03one"
     assert encode_bundle([b"one", b"three"]) == b"\x00\x03one\x00\x05three"
     assert encode_bundle([b"x" * 258])[:2] == b"\x01\x02"
     assert decode_bundle(b"\x00\x03one\x00\x05three", width=2) == [b"one", b"three"]
