@@ -12,11 +12,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger.rules.canonical import encode
-from ledger.rules.commands import Command, Signer
+from ledger.rules.commands import Command
 from ledger.rules.entries import Entry
 from ledger.rules.state import Item, Key, Party, Stream
 from ledger.rules.text import format_time, time_us
@@ -209,10 +210,11 @@ class Views:
             command = (entry if cause is None else cause).command
             assert command is not None  # noqa: S101 - an own entry and a cause carry a command
             held = before.state if before and isinstance(before.state, Item) else None
+            sold = _source_time(command)
             if entry.type not in NOT_SHOWN:
-                self.history.append(_history(entry, command, held))
+                self.history.append(_history(entry, command, held, sold))
             if held is None or (held.owner, held.frozen) != (state.owner, state.frozen):
-                self._hold(_ownership(entry, command, state), first=held is None)
+                self._hold(_ownership(entry, state, sold), first=held is None)
         elif isinstance(state, Party):
             self._know(entry, state, first=before is None)
 
@@ -280,7 +282,7 @@ def _line(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), default=repr).encode("ascii") + b"\n"
 
 
-def _history(entry: Entry, command: Command, held: Item | None) -> HistoryRow:
+def _history(entry: Entry, command: Command, held: Item | None, sold: int | None) -> HistoryRow:
     body, data = command.body, entry.data
     offer = held.offer if held and command.kind == _ACCEPT else None
     price = (offer.price if offer else _price(entry, body)) or {}
@@ -297,7 +299,7 @@ def _history(entry: Entry, command: Command, held: Item | None) -> HistoryRow:
         to_party=_receiver(entry, body),
         amount=price.get("amount"),
         currency=price.get("currency"),
-        source_time=_source_time(command),
+        source_time=sold,
         source_file=source.get("file"),
         source_row=source.get("row"),
         word=WORDS[entry.type],
@@ -308,7 +310,7 @@ def _history(entry: Entry, command: Command, held: Item | None) -> HistoryRow:
     )
 
 
-def _ownership(entry: Entry, command: Command, state: Item) -> OwnershipRow:
+def _ownership(entry: Entry, state: Item, sold: int | None) -> OwnershipRow:
     return OwnershipRow(
         item=_item(entry),
         owner=state.owner,
@@ -316,7 +318,7 @@ def _ownership(entry: Entry, command: Command, state: Item) -> OwnershipRow:
         from_index=entry.index,
         to_index=None,
         from_at=entry.at,
-        source_time=_source_time(command),
+        source_time=sold,
     )
 
 
@@ -346,9 +348,14 @@ def _source_time(command: Command) -> int | None:
 
 
 def _signers(command: Command, offered_by: str | None) -> str:
-    offered = () if offered_by is None else (Signer(offered_by, "owner", ""),)
-    signed = (*offered, *command.signers)
-    return _json([{"party": signer.party, "role": signer.role} for signer in signed])
+    offered = () if offered_by is None else ((offered_by, "owner"),)
+    return _signed_by((*offered, *((signer.party, signer.role) for signer in command.signers)))
+
+
+@lru_cache(maxsize=1024)
+def _signed_by(places: tuple[tuple[str, str], ...]) -> str:
+    """Write who signed; an importer signs every row of its file."""
+    return _json([{"party": party, "role": role} for party, role in places])
 
 
 def _key(key: Key) -> dict[str, Any]:
