@@ -13,26 +13,28 @@ ApiError
 ├── BodyIncomplete       the client went away in the middle of its request
 ├── WrongMediaType       the body is not declared as plain `application/json`
 ├── BadRequest           the web framework refused the request
-├── ProjectionBehind     the read waited for an index that did not come in time
 └── InternalError        a bug; it is logged, and the answer tells nothing more
 
-The other trees are `ledger.rules.errors`, `ledger.errors` and `ledger.record.errors`.
+The other trees are `ledger.rules.errors`, `ledger.errors`, `ledger.record.errors`,
+`ledger.log.errors` and `projections.errors`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ledger import errors as ledger
 from ledger.errors import LedgerError
+from ledger.log import errors as log
+from ledger.log.errors import LogError
 from ledger.record import errors as record
 from ledger.record.errors import RecordError
 from ledger.rules import errors as rules
-from ledger.rules.errors import Malformed, Refused, RuleError
-
-Coded = RuleError | LedgerError | RecordError
+from ledger.rules.errors import RuleError
+from projections import errors as views
+from projections.errors import ProjectionError
 
 
 class ApiError(Exception):
@@ -118,19 +120,17 @@ class BadRequest(ApiError):
     code = "bad-request"
 
 
-class ProjectionBehind(ApiError):
-    """The read waited for an index that did not come in time."""
-
-    code = "projection-behind"
-
-
 class InternalError(ApiError):
     """A bug; it is logged, and the answer tells nothing more."""
 
     code = "internal-error"
 
 
-Answered = type[RuleError] | type[LedgerError] | type[RecordError] | type[ApiError]
+Coded = RuleError | LedgerError | RecordError | LogError | ProjectionError | ApiError
+Answered = (
+    type[RuleError] | type[LedgerError] | type[RecordError] | type[ProjectionError] | type[ApiError]
+)
+TREES = (RuleError, LedgerError, RecordError, LogError, ProjectionError, ApiError)
 
 _BAD, _WHO, _NONE = HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND
 _CLASH, _LARGE = HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -225,15 +225,31 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     BodyIncomplete: _BAD,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     BadRequest: _BAD,
-    ProjectionBehind: _LATER,
+    log.StorageError: _LATER,
+    log.EntryMissing: _LATER,
+    log.ReadBackDiffers: _LATER,
+    log.MemberSignatureLost: _LATER,
+    log.HeadBehind: _LATER,
+    log.CheckpointDamaged: _LATER,
+    log.RootDiffers: _LATER,
+    log.WrongCheckpointKey: _BUG,
+    log.MarkDamaged: _LATER,
+    log.NotPublished: _NONE,
+    log.NothingToProve: _NONE,
+    log.ProofTooLarge: _NEVER,
+    log.ExportConflict: _CLASH,
+    views.LogUnreadable: _LATER,
+    views.ViewsDamaged: _LATER,
+    views.ViewBehind: _LATER,
     InternalError: _BUG,
 }
 
 # The very same request may be accepted later.
 RETRYABLE: frozenset[Answered] = frozenset(
     {
-        ProjectionBehind,
+        views.ViewBehind,
         ledger.WriteContended,
+        log.NotPublished,
         record.DatabaseUnavailable,
         record.HeadMoved,
         record.OutcomeUnknown,

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from api.errors import (
     RETRYABLE,
     STATUS_OF,
+    TREES,
     ApiError,
     BadRequest,
     BodyIncomplete,
@@ -32,8 +33,7 @@ from api.errors import (
 )
 from api.titles import language_of, title_of
 from ledger.errors import LedgerError
-from ledger.record.errors import RecordError
-from ledger.rules.errors import Malformed, Refused, RuleError
+from ledger.rules.errors import Malformed, Refused
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 1
@@ -43,7 +43,7 @@ _LOG = logging.getLogger("yinzheng.api")
 _BETWEEN = re.compile(r"[.\[\]]+")
 
 
-def problem_of(error: Coded | ApiError, *, instance: str, language: str) -> dict[str, Any]:
+def problem_of(error: Coded, *, instance: str, language: str) -> dict[str, Any]:
     """Write an error as a problem document.
 
     Args:
@@ -70,7 +70,7 @@ def problem_of(error: Coded | ApiError, *, instance: str, language: str) -> dict
     return document
 
 
-def problem_response(error: Coded | ApiError, request: Request) -> Response:
+def problem_response(error: Coded, request: Request) -> Response:
     """Answer a request with a problem document in its reader's language."""
     language = language_of(request.headers.get("accept-language", ""))
     document = problem_of(error, instance=request.url.path, language=language)
@@ -90,7 +90,7 @@ def json_bytes(document: object) -> bytes:
 
 def install(app: FastAPI) -> None:
     """Answer every error with a problem document, those of the framework too."""
-    for tree in (RuleError, LedgerError, RecordError, ApiError):
+    for tree in TREES:
         app.add_exception_handler(tree, _answer)
     app.add_exception_handler(HTTPException, _answer_framework)
     app.add_exception_handler(RequestValidationError, _answer_validation)
@@ -99,13 +99,13 @@ def install(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    assert isinstance(error, (*_TREES, ApiError))  # noqa: S101 - registered for these only
+    assert isinstance(error, TREES)  # noqa: S101 - registered for these only
     return problem_response(error, request)
 
 
 async def _answer_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
-    told: Mapping[int, ApiError] = {
+    told: Mapping[int, Coded] = {
         404: RouteNotFound("nothing is served under this path"),
         405: MethodNotAllowed("the path knows other methods", method=request.method),
     }
@@ -132,10 +132,7 @@ async def _answer_bug(request: Request, error: Exception) -> Response:
     return problem_response(InternalError("a fault of this server; it was logged"), request)
 
 
-_TREES = (RuleError, LedgerError, RecordError)
-
-
-def _evidence(error: Coded | ApiError) -> dict[str, Any]:
+def _evidence(error: Coded) -> dict[str, Any]:
     if isinstance(error, Malformed):
         return {"field": error.field, "message": error.message}
     if isinstance(error, Refused | LedgerError | ApiError):

@@ -1,0 +1,72 @@
+"""Writing: signed commands in, receipts or problems out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api.problems import json_bytes, problem_of
+from api.reading import read_body, read_query
+from api.rooms import Here
+from api.schemas import (
+    PROBLEMS,
+    SUBMISSION_BODY,
+    ReceiptAnswer,
+    ResultList,
+)
+from api.submitting import Result, submit
+from api.titles import language_of
+from ledger.application import Accepted
+
+router = APIRouter(tags=["commands"])
+
+_NOT_STORED = {"Cache-Control": "no-store"}
+
+
+@router.post(
+    "/v1/commands",
+    operation_id="submit_commands",
+    summary="Append signed commands to the log",
+    status_code=201,
+    response_model=ReceiptAnswer,
+    responses={
+        200: {
+            "description": "The same command was in the log already, or the results of an array",
+            "model": ReceiptAnswer | ResultList,
+        },
+        **PROBLEMS,
+    },
+    openapi_extra={"requestBody": SUBMISSION_BODY},
+)
+async def submit_commands(request: Request, rooms: Here) -> Response:
+    """Append one command, or up to 1,000 in order.
+
+    The body is canonical JSON of at most 8 MiB. One command is answered with 201 and its receipt,
+    with 200 if the same bytes were recorded before, or with a problem. An array is answered with
+    200 and one `receipt` or `problem` each; what is refused keeps nothing else from being recorded.
+    """
+    read_query(request)
+    body = await read_body(request)
+    results, many = await rooms.write(submit, rooms.house.ledger, body)
+    rooms.keeper.wake()
+    if many:
+        listed = [_element(result, request) for result in results]
+        return _answer(listed, 200)
+    (result,) = results
+    if not isinstance(result, Accepted):
+        raise result
+    answer = _answer({"receipt": result.receipt.document()}, 200 if result.again else 201)
+    answer.headers["Location"] = f"/v1/entries/{result.index}"
+    return answer
+
+
+def _answer(document: object, status: int) -> Response:
+    return Response(json_bytes(document), status, _NOT_STORED, media_type="application/json")
+
+
+def _element(result: Result, request: Request) -> dict[str, Any]:
+    if isinstance(result, Accepted):
+        return {"receipt": result.receipt.document()}
+    language = language_of(request.headers.get("accept-language", ""))
+    return {"problem": problem_of(result, instance=request.url.path, language=language)}

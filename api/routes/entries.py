@@ -1,0 +1,32 @@
+"""Entries: the exact bytes of the log, one by one."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from api.answers import IMMUTABLE, answer
+from api.errors import EntryNotFound
+from api.reading import read_query
+from api.rooms import Here
+from api.schemas import PROBLEMS, Entry
+from ledger.rules.text import decimal
+
+router = APIRouter(tags=["log"])
+
+
+@router.get(
+    "/v1/entries/{index}",
+    operation_id="get_entry",
+    summary="Read the exact bytes of an entry",
+    response_model=Entry,
+    responses=PROBLEMS,
+)
+async def get_entry(request: Request, rooms: Here, index: str) -> Response:
+    """Read the entry at a 0-based index: the very bytes whose leaf hash stands in the tree."""
+    read_query(request)
+    number = decimal(index, field="path.index")
+    found = await rooms.read(rooms.house.reader.entry, number)
+    if found is None:
+        raise EntryNotFound("the log has no entry at this index", index=number)
+    headers = {"Cache-Control": IMMUTABLE, "Yinzheng-Leaf": found.leaf.hex()}
+    return answer(request, found.entry, etag=found.leaf.hex(), headers=headers)
