@@ -27,6 +27,9 @@ from typing import Any
 
 from ledger.application import Accepted, Ledger, Outcome, SealedValue, Submission
 from ledger.clock import FixedClock
+from ledger.log.prover import Prover
+from ledger.log.publisher import Publisher
+from ledger.log.reader import LogReader
 from ledger.log.receipts import Issuer
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
@@ -87,6 +90,9 @@ class World:
             vault=self.vault,
             origin=origin,
         )
+        self.reader = LogReader(recorder)
+        self.prover = Prover(self.reader)
+        self.publisher = Publisher(recorder, self.key("checkpoint"), origin, self.vkey)
 
     @classmethod
     @contextmanager
@@ -218,6 +224,10 @@ class World:
         if not isinstance(outcome, Accepted):
             raise outcome
         return outcome
+
+    def publish(self) -> bytes | None:
+        """Sign and publish a checkpoint over all entries; None when nothing is new."""
+        return self.publisher.publish()
 
     # Drafts of the common commands, and what submits them
 
