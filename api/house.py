@@ -7,11 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from api.config import KEYS_FOLDER, Config
+from api.config import KEYS_FOLDER, PRIVATE_FOLDER, Config, mark_of
 from ledger.application import Ledger
 from ledger.clock import Clock
+from ledger.log.mark import Mark
+from ledger.log.prover import Prover
+from ledger.log.publisher import Publisher
+from ledger.log.reader import LogReader
 from ledger.log.receipts import Issuer
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
@@ -20,16 +24,13 @@ from ledger.rules.model import POLICY_STREAM
 from ledger.rules.state import Policy
 from ledger.rules.text import check_id
 from ledger.signer import LocalSigner, load_signer
-
-if TYPE_CHECKING:
-    from ledger.log.prover import Prover
-    from ledger.log.publisher import Publisher
-    from ledger.log.reader import LogReader
-    from projections.runner import Runner
+from projections.runner import Runner
 
 Random = Callable[[int], bytes]
 
 VAULT_FOLDER = "vault"
+# Beside the mark of the origin: what was signed is remembered outside the database.
+MARK_FILE = "signed"
 SEED_BYTES = 32
 
 
@@ -73,29 +74,26 @@ class House:
     @cached_property
     def reader(self) -> LogReader:
         """What has been recorded and published, for reading."""
-        from ledger.log.reader import LogReader  # noqa: PLC0415 - not needed by every command
-
         return LogReader(self.recorder)
 
     @cached_property
     def publisher(self) -> Publisher:
         """Signs and stores checkpoints."""
-        from ledger.log.publisher import Publisher  # noqa: PLC0415 - not needed by every command
-
-        return Publisher(self.recorder, self.signer("checkpoint"), self.origin, self.vkey)
+        folder = mark_of(self.origin)
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        mark = Mark(folder / MARK_FILE)
+        return Publisher(
+            self.recorder, self.signer("checkpoint"), self.origin, self.vkey, mark=mark
+        )
 
     @cached_property
     def prover(self) -> Prover:
         """Writes proofs of items."""
-        from ledger.log.prover import Prover  # noqa: PLC0415 - not needed by every command
-
         return Prover(self.reader)
 
     @cached_property
     def runner(self) -> Runner:
         """Keeps the projections up to date."""
-        from projections.runner import Runner  # noqa: PLC0415 - not needed by every command
-
         return Runner(self.reader)
 
     def signer(self, name: str) -> LocalSigner:
