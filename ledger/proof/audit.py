@@ -95,18 +95,17 @@ def _run(
     running.reference = _reference(running.source, running.trusted)
     lack = _replay_all(running, latest.size, pool, progress)
     tree = running.replay.view.tree
-    for checkpoint in running.trusted:
-        lack = lack or _check_root(tree, checkpoint)
+    # Every root is compared, also after a lack: what contradicts outweighs what lacks.
+    lacks = [lack, *(_check_root(tree, checkpoint) for checkpoint in running.trusted)]
     report.checkpoints = len(running.trusted)
     for size, note in running.source.checkpoints():
-        lack = lack or _check_kept(running, tree, size, note)
+        lacks.append(_check_kept(running, tree, size, note))
         report.checkpoints += size not in {each.size for each in running.trusted}
     _summarise(report, running, latest)
     report.anchored = "no" if kept is None else "yes"
-    if running.unknown is not None:
-        raise running.unknown
-    if lack is not None:
-        raise lack
+    for reason in (*lacks, running.unknown):
+        if reason is not None:
+            raise reason
     _check_vkey(running)
     try:
         running.source.check_derived(tree, latest.size)

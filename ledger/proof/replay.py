@@ -31,6 +31,7 @@ from ledger.proof.errors import (
 from ledger.proof.known import Known, NotInFile, PartialView
 from ledger.proof.meaning import Meaning
 from ledger.proof.signatures import SignatureJob, signature_jobs
+from ledger.rules.canonical import encode
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
 from ledger.rules.entries import Entry, read_entry
@@ -349,7 +350,8 @@ def _compare_fact(step: str, entry: Entry, fact: Fact) -> None:
         raise Tampered(step, "another type", field="type", expected=fact.type, found=entry.type)
     for name in sorted(fact.data.keys() | entry.data.keys()):
         expected, found = fact.data.get(name), entry.data.get(name)
-        if expected != found or (name in fact.data) != (name in entry.data):
+        # In canonical form: to Python, true is 1.
+        if (name in fact.data) != (name in entry.data) or encode(expected) != encode(found):
             raise Tampered(
                 step, "other data", field=f"data.{name}", expected=str(expected), found=str(found)
             )

@@ -25,7 +25,7 @@ from ledger.rules.model import (
     Given,
     Kind,
 )
-from ledger.rules.state import Log, Party, Policy, Role, State
+from ledger.rules.state import UNKNOWN, Log, Party, Policy, Role, State
 from ledger.rules.text import party_stream
 
 # What each of the four parties of entry 0 may do.
@@ -66,6 +66,8 @@ def _open(given: Given) -> list[Fact]:
         raise Malformed("command.body.parties", f"are not {', '.join(OPERATOR_ROLES)} in order")
     if len({founder["party"] for founder in founders}) != len(founders):
         raise Malformed("command.body.parties", "are not four different parties")
+    if any(founder["party"] == UNKNOWN for founder in founders):
+        raise Malformed("command.body.parties", f"name {UNKNOWN}, which stands for no party")
     for founder, signer in zip(founders, given.command.signers, strict=True):
         raw = check_key(founder["key"], field="command.body.parties.key")
         named = (founder["party"], founder["role"], key_id(founder["key"]["alg"], raw))

@@ -111,8 +111,16 @@ def time_us(text: object, *, field: str) -> int:
 
 
 def format_time(us: int) -> str:
-    """Write microseconds since 1970-01-01 UTC as a protocol time."""
-    moment = EPOCH + timedelta(microseconds=us)
+    """Write microseconds since 1970-01-01 UTC as a protocol time.
+
+    Raises:
+        Malformed: The moment lies past the year 9999, as a delay added to a time can.
+
+    """
+    try:
+        moment = EPOCH + timedelta(microseconds=us)
+    except OverflowError:
+        raise Malformed("time", "lies past the year 9999") from None
     # Not strftime: it writes the year 987 with three digits.
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
