@@ -72,8 +72,11 @@ def test_a_path_of_the_wrong_length_is_refused(n: int) -> None:
 
 
 def test_an_empty_path_between_sizes_that_are_no_power_of_two_is_refused() -> None:
-    with pytest.raises(HistoryNotProven, match="path is shorter than the tree is high"):
+    with pytest.raises(HistoryNotProven) as caught:
         check(3, 7, [])
+
+    assert str(caught.value) == "consistency: path is shorter than the tree is high"
+    assert (caught.value.step, caught.value.field) == ("consistency", "path")
 
 
 @pytest.mark.parametrize("n", [2, 7, 8, 33])
