@@ -144,7 +144,7 @@ def check_namespace(text: object, *, field: str) -> str:
 
 def check_id(text: object, *, field: str) -> str:
     """Accept an id: 1 to 128 of `[A-Za-z0-9._:~-]`, not `.` or `..`. Raises `Malformed`."""
-    if text in {".", ".."}:
+    if isinstance(text, str) and text in {".", ".."}:
         raise Malformed(field, "is not an id")
     return _match(_ID, text, field, "an id")
 
