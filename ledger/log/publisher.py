@@ -175,13 +175,11 @@ class Publisher:
             public=self._signer.public,
             sign=self._signer.sign,
         )
-        previous = latest.size if latest else None
         try:
-            self._recorder.put_checkpoint(checkpoint.size, note, previous)
+            self._recorder.put_checkpoint(checkpoint.size, note, latest.size if latest else None)
         except CheckpointConflict:
-            if self._lost(checkpoint, previous):
-                return None
-            raise
+            self._check_winner(checkpoint)
+            return None
         return note
 
     def _store(self, edge: Edge) -> None:
@@ -191,14 +189,10 @@ class Publisher:
             # Another publisher stores the same tiles at this moment; a second try compares them.
             self._recorder.put_tiles(edge.full)
 
-    def _lost(self, checkpoint: Checkpoint, previous: int | None) -> bool:
-        """Whether another publisher was first; its tree of our size must be ours."""
-        latest = self._recorder.latest_checkpoint()
-        if latest is None or latest.size <= (previous or 0):
-            return False
-        same = self._recorder.checkpoint_at(checkpoint.size)
-        if same is not None and self._open(same).root != checkpoint.root:
-            raise RootDiffers(
-                checkpoint.size, signed=self._open(same).root, computed=checkpoint.root
-            )
-        return True
+    def _check_winner(self, checkpoint: Checkpoint) -> None:
+        """Check that whoever published first did not publish another tree of our size."""
+        published = self._recorder.checkpoint_at(checkpoint.size)
+        if published is not None:
+            signed = self._open(published).root
+            if signed != checkpoint.root:
+                raise RootDiffers(checkpoint.size, signed=signed, computed=checkpoint.root)
