@@ -198,7 +198,8 @@ function waitingChange({ ledger, body }) {
 function openLedger({ body, command, index, ledger, signers }) {
   need(index === 0 && !ledger.streams.has("log"), "already-open");
   need(sameList(body.parties.map((one) => one.role), FOUNDING), "malformed");
-  need(new Set(body.parties.map((one) => one.party)).size === 4, "malformed");
+  const names = new Set(body.parties.map((one) => one.party));
+  need(names.size === 4 && !names.has("unknown"), "malformed");
   body.parties.forEach(({ key, party, role }, at) => {
     const named = [party, role, checkedKeyId(key) ?? refuse("weak-key")];
     need(sameList(named, [signers[at].party, signers[at].role, signers[at].key]), "malformed");
@@ -377,7 +378,7 @@ function checkRow(given) {
   const item = ledger.state(itemStream(body));
   if (item === undefined) return;
   need(!item.sales.has(identity(given)), "sale-present");
-  const claimed = ledger.streams.has(partyStream(item.owner));
+  const claimed = item.owner !== "unknown" && ledger.streams.has(partyStream(item.owner));
   need(item.importsOnly && !claimed, "item-under-signature");
   need(item.lastSale === null || f.micros(body.time) >= item.lastSale, "out-of-order");
   need(!item.frozen, "item-frozen");

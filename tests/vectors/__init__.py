@@ -1,0 +1,1 @@
+"""Published and golden vectors."""
