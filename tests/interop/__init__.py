@@ -1,0 +1,1 @@
+"""Tools that know nothing of this project read what it publishes."""
