@@ -292,15 +292,21 @@ class World:
             Draft("publish-policy/1", "operator", [self.signs("operator", "root")], body)
         )
 
-    def register_item(
+    def item_draft(
         self, item: str, *, kind: str = "virtual-equipment", name: str = "sword"
-    ) -> Accepted:
-        """Register an item by the owner of its namespace, its name sealed."""
+    ) -> Draft:
+        """Draft the registration of an item by the owner of its namespace, its name sealed."""
         owner = self.owner_of(item.partition("/")[0])
         seal = [Sealing("name", owner, self.dice(32), name)]
         body = {"class": kind, "item": item}
         places = [self.signs(owner, "owner")]
-        return self.submit(Draft("register-item/1", owner, places, body, seal=seal))
+        return Draft("register-item/1", owner, places, body, seal=seal)
+
+    def register_item(
+        self, item: str, *, kind: str = "virtual-equipment", name: str = "sword"
+    ) -> Accepted:
+        """Register an item by the owner of its namespace, its name sealed."""
+        return self.submit(self.item_draft(item, kind=kind, name=name))
 
     def transfer_draft(self, item: str, *, to: str, price: Price = None) -> Draft:
         """Draft a transfer from the present owner."""
