@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,6 +17,8 @@ from api.keeper import PUBLISH_EVERY_S, Keeper
 from api.rooms import Rooms
 from api.routes import commands, entries, health, items, log, pages, parties, proofs, tiles
 from api.schemas import NAMED
+
+API_VERSION = "1.0.0"
 
 _ROUTERS = tuple(
     module.router
@@ -53,7 +54,7 @@ def create_app(house: House, *, publish_every_s: float = PUBLISH_EVERY_S) -> Fas
 
     app = FastAPI(
         title="Yinzheng",
-        version=version("yinzheng"),
+        version=API_VERSION,
         description=_DESCRIPTION,
         lifespan=lifespan,
         # The pages of the framework load scripts from third parties.
