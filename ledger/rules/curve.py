@@ -96,7 +96,7 @@ def _p256_fault(raw: bytes) -> str | None:
 
 
 def _decode(raw: bytes) -> _Point | str:
-    """Decode a point, or say why there is none (RFC 8032 section 5.1.3)."""
+    """Decode a point up to its sign, or say why there is none (RFC 8032 section 5.1.3)."""
     sign, y = divmod(int.from_bytes(raw, "little"), 1 << 255)
     if y >= _P:
         return "the key is not canonical: y is not below p"
@@ -105,8 +105,7 @@ def _decode(raw: bytes) -> _Point | str:
         return "the key is no point of the curve"
     if x == 0 and sign == 1:
         return "the key is not canonical: x is 0 with a sign"
-    if x % 2 != sign:
-        x = _P - x
+    # Either x will do, whatever the sign: a point and its negative have the same order.
     return x, y, 1, x * y % _P
 
 
@@ -144,4 +143,4 @@ def _multiply(scalar: int, point: _Point) -> _Point:
 
 def _is_identity(point: _Point) -> bool:
     x, y, z, _ = point
-    return x % _P == 0 and (y - z) % _P == 0
+    return x == 0 and y == z

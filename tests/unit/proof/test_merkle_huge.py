@@ -43,6 +43,19 @@ def test_huge_trees_begin_with_smaller_ones(new: int) -> None:
             check_consistency(**given, **{**roots, "new_root": LEVELS[9]})
 
 
+def test_the_climb_along_a_huge_right_edge_is_exact() -> None:
+    """Both trees end in one subtree whose number is even and has 60 significant bits."""
+    old, new = 8 * (2**59 + 2) + 1, 8 * (2**59 + 2) + 8
+
+    check_consistency(
+        old_size=old,
+        old_root=root_of(old, read),
+        new_size=new,
+        new_root=root_of(new, read),
+        path=consistency_path(old, new, read),
+    )
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_the_right_edge_of_a_huge_tree_has_63_hashes_at_most(size: int) -> None:
     edge = CompactRange.read(size, read)
