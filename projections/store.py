@@ -74,7 +74,7 @@ class ViewStore:
                 insert_rows(connection, HISTORY, views.history)
                 _write_parties(connection, views)
         except IntegrityError as error:
-            raise ViewsDamaged(f"rows from entry {start} on are there already") from error
+            raise ViewsDamaged(f"rows of entry {start} or later are there already") from error
         return True
 
     def drop(self) -> None:
