@@ -17,6 +17,7 @@ from ledger.log.prover import Prover
 from ledger.log.publisher import Publisher
 from ledger.log.reader import LogReader
 from ledger.log.receipts import Issuer
+from ledger.proof.keys import P256_ORDER
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
 from ledger.rules.compose import Context
@@ -143,6 +144,21 @@ def key_file(folder: Path, name: str) -> Path:
     return folder / KEYS_FOLDER / f"{check_id(name, field='key name')}.pem"
 
 
+def new_key(alg: str, *, random: Random) -> LocalSigner:
+    """Make a private key.
+
+    Args:
+        alg: `ed25519` or `p256`.
+        random: Gives random bytes.
+
+    """
+    if alg == "p256":
+        # 16 bytes more than the order has: the remainder is as good as uniform.
+        number = int.from_bytes(random(SEED_BYTES + 16))
+        return LocalSigner.p256_from_scalar(number % (P256_ORDER - 1) + 1)
+    return LocalSigner.from_seed(random(SEED_BYTES))
+
+
 def own_key(folder: Path, name: str, *, random: Random) -> LocalSigner:
     """Read a private key of this folder, making an Ed25519 key when there is none.
 
@@ -153,5 +169,5 @@ def own_key(folder: Path, name: str, *, random: Random) -> LocalSigner:
     """
     path = key_file(folder, name)
     if not path.exists():
-        LocalSigner.from_seed(random(SEED_BYTES)).save(path)
+        new_key("ed25519", random=random).save(path)
     return load_signer(path)

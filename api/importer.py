@@ -23,7 +23,7 @@ from api.enrolment import enrol, grant, open_namespace
 from api.house import House
 from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable, reject_document
 from ledger.application import Accepted, Outcome, Submission
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, WriteContended
 from ledger.record.errors import OutcomeUnknown
 from ledger.rules.commands import Command
 from ledger.rules.entries import read_entry
@@ -50,12 +50,6 @@ _DIGEST_SHOWN = 16
 _GAP = "provenance-gap-recorded/1"
 
 Progress = Callable[[int, int], None]
-
-
-class ImportContended(LedgerError):
-    """Other writers changed the same items again and again; run the import again."""
-
-    code = "import-contended"
 
 
 @dataclass(slots=True)
@@ -193,7 +187,7 @@ class Importer:
             reject: Told of every row that the rules refuse, with reason and message.
 
         Raises:
-            ImportContended: Other writers were first, again and again.
+            WriteContended: Other writers were first, again and again.
             RuleError: The importer may not import here.
 
         """
@@ -204,7 +198,7 @@ class Importer:
             if not waiting:
                 return
             self._house.ledger.refresh()
-        raise ImportContended("other writers changed the same items", rows=len(waiting))
+        raise WriteContended("other writers changed the same items", rows=len(waiting))
 
     def _round(self, rows: list[Row], reject: Callable[[Line, str, str], None]) -> list[Row]:
         """Plan and send rows; return those whose item somebody else changed meanwhile."""

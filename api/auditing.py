@@ -1,0 +1,101 @@
+"""Where `yinzheng audit` reads from: a ledger's own database, an export, or a server.
+
+A database is read in one snapshot, so that a ledger can be audited while it is being written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from api.config import SQLITE_FILE, read_config
+from api.house import VAULT_FOLDER
+from ledger.log.database import reading
+from ledger.proof.database import DatabaseSource, Query
+from ledger.proof.errors import Unverifiable
+from ledger.proof.sources import Source, folder_source, url_source
+from ledger.proof.vault import VaultReader
+from ledger.record.database import open_engine_read_only
+
+_CHECKPOINT = "checkpoint"
+
+
+@contextmanager
+def folder_of_ledger(folder: Path) -> Iterator[Source]:
+    """Read the database of a ledger's folder, or a folder of exported files.
+
+    Raises:
+        LedgerNotOpen: The folder holds neither.
+        Unverifiable: The database is gone or cannot be read.
+        DatabaseUnavailable: The database server cannot be reached.
+
+    """
+    if is_export(folder):
+        yield folder_source(folder)
+        return
+    config = read_config(folder)
+    vault = VaultReader(folder / VAULT_FOLDER)
+    snapshot = (
+        _sqlite_snapshot(folder / SQLITE_FILE)
+        if config.database is None
+        else _engine_snapshot(config.database)
+    )
+    with snapshot as query:
+        yield DatabaseSource(query, vault=vault)
+
+
+def is_export(folder: Path) -> bool:
+    """Say whether a folder holds exported files and no ledger."""
+    return (folder / _CHECKPOINT).is_file() and not (folder / "config.json").exists()
+
+
+def address(url: str) -> Source:
+    """Read what is served at an address; `file://` names an exported folder.
+
+    Raises:
+        Unverifiable: It serves no log, or cannot be reached.
+
+    """
+    if url.startswith("file://"):
+        return folder_source(Path(url.removeprefix("file://")))
+    return url_source(url)
+
+
+@contextmanager
+def _sqlite_snapshot(path: Path) -> Iterator[Query]:
+    if not path.is_file():
+        raise Unverifiable("database", f"there is no ledger at {path}", field="file")
+    try:
+        link = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise Unverifiable("database", f"SQLite says: {error}", field="file") from None
+    with closing(link):
+        # A damaged text is still compared; it must not stop the reading.
+        link.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+
+        def query(sql: str) -> Iterator[tuple[Any, ...]]:
+            try:
+                if not link.in_transaction:
+                    link.execute("BEGIN")
+                yield from link.execute(sql)
+            except sqlite3.Error as error:
+                raise Unverifiable("database", f"SQLite says: {error}", field="file") from None
+
+        yield query
+
+
+@contextmanager
+def _engine_snapshot(url: str) -> Iterator[Query]:
+    engine = open_engine_read_only(url).execution_options(isolation_level="REPEATABLE READ")
+    try:
+        with reading(engine) as connection:
+
+            def query(sql: str) -> Iterator[tuple[Any, ...]]:
+                yield from (tuple(row) for row in connection.exec_driver_sql(sql))
+
+            yield query
+    finally:
+        engine.dispose()

@@ -1,0 +1,54 @@
+"""Options that several commands have, and opening the ledger that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.output import Output
+from api.folder import LedgerFolder
+from api.house import House
+from ledger.proof.vkey import VerifierKey
+
+VKEY_BYTES_MAX = 4096
+
+Dir = Annotated[Path, typer.Option("--dir", metavar="D", help="The ledger's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON line, nothing else.")]
+Item = Annotated[str, typer.Argument(metavar="NS/ID", help="Namespace and id of an item.")]
+Vkey = Annotated[
+    str | None, typer.Option("--vkey", metavar="KEY|@FILE", help="The log's verifier key.")
+]
+
+
+@contextmanager
+def writing(folder: Path, out: Output) -> Iterator[House]:
+    """Open a ledger for writing; when the block ends well, publish and project what is new."""
+    with LedgerFolder.open(folder) as house:
+        yield house
+        settle(house, out)
+
+
+def settle(house: House, out: Output) -> None:
+    """Publish a checkpoint over everything, and bring the views up to it."""
+    house.publisher.publish()
+    with out.progress("updating views") as step:
+        house.runner.catch_up(step)
+
+
+def read_vkey(text: str) -> str:
+    """Read a verifier key argument: the key itself, or @FILE.
+
+    Raises:
+        OSError: The file cannot be read.
+        MalformedKey: It is no verifier key.
+
+    """
+    if text.startswith("@"):
+        with Path(text[1:]).open("rb") as file:
+            text = file.read(VKEY_BYTES_MAX).decode("utf-8", "replace").strip()
+    VerifierKey.parse(text)
+    return text
