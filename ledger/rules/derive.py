@@ -159,6 +159,7 @@ def _check_signers(given: Given, kind: Kind) -> None:
     for signer in command.signers:
         if signer.role != kind.newcomer:
             _check_signer(given, kind, signer)
+        _check_not_cancelled(given, signer)
 
 
 def _check_signer(given: Given, kind: Kind, signer: Signer) -> None:
@@ -176,7 +177,13 @@ def _check_signer(given: Given, kind: Kind, signer: Signer) -> None:
         raise RoleMissing(
             f"{party.party} does not hold {signer.role}", party=party.party, role=signer.role
         )
-    if any(digest == given.command.digest for digest, _ in party.cancelled):
+
+
+def _check_not_cancelled(given: Given, signer: Signer) -> None:
+    # A newcomer may sign for a party that exists, so its stream counts too.
+    found = given.view.stream(party_stream(signer.party))
+    cancelled = found.state.cancelled if found and isinstance(found.state, Party) else ()
+    if any(digest == given.command.digest for digest, _ in cancelled):
         raise CommandCancelled("the command was cancelled", command=given.command.digest)
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from ledger.rules import schema
-from ledger.rules.commands import Command, command_of
 from ledger.rules.canonical import encode
+from ledger.rules.commands import Command, command_of
 from ledger.rules.digests import key_id, timer_id
 from ledger.rules.entries import Entry
 from ledger.rules.errors import (
@@ -24,6 +24,7 @@ from ledger.rules.errors import (
     Malformed,
     NoSuchChange,
     PartyExists,
+    TooLarge,
     UnknownParty,
     WrongLog,
     WrongSigners,
@@ -34,6 +35,8 @@ from ledger.rules.state import UNKNOWN, Key, KeyChange, Party, State
 from ledger.rules.text import format_time, party_stream, time_us
 
 KEY_CHANGE_RULE = "key-change"
+# A recovery names every key that it revokes in one entry, which must always fit.
+KEYS_MAX = 100
 
 
 def party_of(given: Given, party: str) -> Party:
@@ -106,6 +109,9 @@ def _add_key(given: Given) -> list[Fact]:
     _check_party_signs(given)
     party = given.body["party"]
     check_new_signer(given, position=1, party=party)
+    valid = sum(not key.revoked for key in party_of(given, party).keys)
+    if valid >= KEYS_MAX:
+        raise TooLarge("the party has as many keys as it may", keys=valid, most=KEYS_MAX)
     ready = given.at + given.policy.delay("key_cool_down")
     return [Fact(party_stream(party), "key-added/1", {"ready": format_time(ready)})]
 
@@ -123,12 +129,18 @@ def _revoke_key(given: Given) -> list[Fact]:
     key = party.key(given.body["key"])
     if key is None or key.revoked:
         raise KeyNotValid("no such valid key", party=party.party, key=given.body["key"])
-    if party.founder and sum(not each.revoked for each in party.keys) == 1:
+    if party.founder and not _kept(party, without=key.id):
         raise LastKey("a party of entry 0 keeps one key", party=party.party, key=key.id)
     stream = party_stream(party.party)
     if key.id == given.command.signers[0].key:
         return [Fact(stream, "key-revoked/1", {})]
     return [Fact(stream, "key-change-requested/1", _waits(given, party))]
+
+
+def _kept(party: Party, *, without: str) -> set[str]:
+    """Name the keys that stay valid without this one and the one that a change will revoke."""
+    valid = {key.id for key in party.keys if not key.revoked}
+    return valid - {without, party.change.revokes if party.change else None}
 
 
 def _waits(given: Given, party: Party) -> dict[str, Any]:
@@ -220,10 +232,8 @@ def _cancel(given: Given) -> list[Fact]:
     canceller = given.command.signers[0].party
     if canceller not in {signer.party for signer in cancelled.signers}:
         raise WrongSigners("only a signer cancels a command", party=canceller)
-    party_of(given, cancelled.by)
-    return [
-        Fact(party_stream(cancelled.by), "command-cancelled/1", {"command": cancelled.digest}),
-    ]
+    # On the canceller's own stream: nobody writes to the stream of who did not sign.
+    return [Fact(party_stream(canceller), "command-cancelled/1", {"command": cancelled.digest})]
 
 
 def cancelled_command(command: Command) -> Command:

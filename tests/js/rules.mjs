@@ -121,13 +121,15 @@ function checkSigners({ command, signers, at, ledger }, { kind, opening, digest 
   need(signers.some((one) => one.party === command.by), "wrong-signers");
   need(new Set(signers.map((one) => one.key)).size === signers.length, "wrong-signers");
   for (const signer of opening ? [] : signers) {
-    if (signer.role === kind.newcomer) continue;
-    const party = ledger.party(signer.party);
-    const key = party.keys.find((one) => one.id === signer.key);
-    need(key !== undefined && !key.revoked, "key-not-valid");
-    need(!kind.risky || at >= key.ready, "key-cooling-down");
-    need(!HELD.has(signer.role) || party.roles.has(signer.role), "role-missing");
-    need(!party.cancelled.some((one) => one.digest === digest), "command-cancelled");
+    if (signer.role !== kind.newcomer) {
+      const party = ledger.party(signer.party);
+      const key = party.keys.find((one) => one.id === signer.key);
+      need(key !== undefined && !key.revoked, "key-not-valid");
+      need(!kind.risky || at >= key.ready, "key-cooling-down");
+      need(!HELD.has(signer.role) || party.roles.has(signer.role), "role-missing");
+    }
+    const cancelled = ledger.state(partyStream(signer.party))?.cancelled ?? [];
+    need(!cancelled.some((one) => one.digest === digest), "command-cancelled");
   }
 }
 
@@ -233,6 +235,8 @@ function registerParty(given) {
 function addKey(given) {
   ownSigner(given);
   freshKey(given, given.signers[1]);
+  const valid = given.ledger.party(given.body.party).keys.filter((one) => !one.revoked);
+  need(valid.length < 100, "too-large");
   const ready = later(given.at, given.policy.document.key_cool_down_s);
   return [[ownStream(given.body), "key-added/1", { ready }]];
 }
@@ -248,7 +252,8 @@ function revokeKey(given) {
   const party = given.ledger.party(given.body.party);
   const valid = party.keys.filter((one) => !one.revoked).map((one) => one.id);
   need(valid.includes(given.body.key), "key-not-valid");
-  need(!party.founder || valid.length > 1, "last-key");
+  const leaving = [given.body.key, party.change?.revokes];
+  need(!party.founder || valid.some((id) => !leaving.includes(id)), "last-key");
   if (given.signers[0].key !== given.body.key) return changeRequested(given, party);
   return [[ownStream(given.body), "key-revoked/1", {}]];
 }
@@ -280,13 +285,13 @@ function completeKeyChange(given) {
   return [[stream, "key-change-completed/1", data]];
 }
 
-function cancelCommand({ body, command, ledger, signers }) {
+function cancelCommand({ body, command, signers }) {
   const raw = f.checkCommand(body.command, "command.body.command");
   need(body.command.log === command.log, "wrong-log");
   const parties = body.command.signers.map((one) => one.party);
   need(parties.includes(signers[0].party), "wrong-signers");
-  ledger.party(body.command.by);
-  return [[partyStream(body.command.by), "command-cancelled/1", { command: commandDigest(raw) }]];
+  const stream = partyStream(signers[0].party);
+  return [[stream, "command-cancelled/1", { command: commandDigest(raw) }]];
 }
 
 function independentParty(ledger, besides) {
