@@ -29,7 +29,7 @@ from ledger.errors import (
     WriteContended,
 )
 from ledger.log.receipts import Receipt, ReceiptIssuer
-from ledger.proof.errors import BadSignature
+from ledger.proof.errors import BadSignature, MalformedEvidence
 from ledger.proof.signatures import check_signatures
 from ledger.record.draft import Draft, Tip
 from ledger.record.errors import HeadMoved
@@ -45,8 +45,10 @@ from ledger.rules.errors import CommandConflict, RuleError
 from ledger.rules.model import LOG_STREAM
 from ledger.rules.parties import cancelled_command
 from ledger.rules.state import Log, Stream
+from ledger.rules.text import b64decode
 
 ATTEMPTS = 20
+SALT_BYTES = 32
 _CANCEL = "cancel-command/1"
 
 
@@ -270,7 +272,7 @@ def _check_signatures(command: Command, submission: Submission, draft: Draft) ->
         )
     try:
         check_signatures(command, submission.sigs, draft)
-    except BadSignature as bad:
+    except (BadSignature, MalformedEvidence) as bad:
         raise SignatureInvalid(bad.message, command=command.digest) from None
 
 
@@ -289,7 +291,9 @@ def _check_disclosures(
         )
     opened = []
     for entry, disclosure in zip(sealed, disclosures, strict=True):
-        check_text(disclosure.value, field=f"disclosures.{disclosure.name}")
+        field = f"disclosures.{disclosure.name}"
+        b64decode(disclosure.salt, field=f"{field}.salt", size=SALT_BYTES)
+        check_text(disclosure.value, field=field)
         digest = sealed_digest(
             command.log, command.id, disclosure.name, disclosure.salt, disclosure.value
         )
