@@ -60,7 +60,8 @@ def _check_move(fact: Fact, before: Item | None, owner: str, signed: set[str]) -
         if before is not None and not before.imports_only:
             raise InvariantBroken("an import would move a signed item", owner=owner)
         return
-    offered = before is not None and before.offer is not None and before.offer.to in signed
+    offer = before.offer if before else None
+    offered = offer is not None and offer.to == fact.data["to"]
     if owner not in signed and not offered:
         raise InvariantBroken("an item would move without its owner", owner=owner)
     if fact.data["to"] not in signed:
