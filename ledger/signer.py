@@ -73,7 +73,9 @@ class LocalSigner:
         """Sign bytes: Ed25519, or ECDSA with SHA-256 as r||s with a low s; 64 bytes."""
         if isinstance(self._private, ed25519.Ed25519PrivateKey):
             return self._private.sign(message)
-        r, s = utils.decode_dss_signature(self._private.sign(message, ec.ECDSA(hashes.SHA256())))
+        # RFC 6979: the same message gives the same signature, and no bad dice give the key away.
+        how = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+        r, s = utils.decode_dss_signature(self._private.sign(message, how))
         s = min(s, _P256_ORDER - s)
         return r.to_bytes(_SCALAR_BYTES, "big") + s.to_bytes(_SCALAR_BYTES, "big")
 
