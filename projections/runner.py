@@ -3,7 +3,7 @@
 Entries are folded in memory, chunk by chunk; then one transaction moves the position, if it is
 still the one that the chunk was begun from, and writes the rows. Of several processes that do this
 at once one wins each chunk and the others begin again from the new position, so running it twice,
-or killing it anywhere, changes nothing. Specification: docs/spec.md section 14.
+or killing it anywhere, changes nothing. Decision: docs/adr/0009.
 """
 
 from __future__ import annotations
@@ -53,8 +53,6 @@ class Runner:
             UnknownEventType: The views show everything before that entry and stay there.
             LogUnreadable: Likewise.
             ViewsDamaged: Rows and position do not belong together.
-
-        Spec: docs/spec.md section 14.
 
         """
         with self._lock:

@@ -3,7 +3,7 @@
 The projections write these rows into their tables; a verifier folds the same entries and compares
 what it finds stored. A row is a named tuple of text, whole numbers and None whose fields, in order,
 are the columns of its table. Times are microseconds since 1970-01-01 UTC. Amounts are text: they
-exceed every integer type of a database. Specification: docs/spec.md section 14.
+exceed every integer type of a database. Decision: docs/adr/0009.
 """
 
 from __future__ import annotations
@@ -202,8 +202,6 @@ class Views:
             after: Its stream with it.
             cause: For an effect, the entry that carries its command; None for any other entry.
 
-        Spec: docs/spec.md section 14.
-
         """
         state = after.state
         if isinstance(state, Item):
@@ -265,8 +263,6 @@ def digest(tables: Iterable[tuple[str, Iterable[Row]]]) -> str:
 
     Returns:
         SHA-256, hex. Other rows, or another order, give another digest.
-
-    Spec: docs/spec.md section 14.
 
     """
     hashed = hashlib.sha256(_DIGEST_TAG)
