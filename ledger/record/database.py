@@ -189,9 +189,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
     for pragma in _SQLITE_PRAGMAS:
         connection.execute(pragma)
     if read_only:
-        connection.execute("PRAGMA query_only = ON")
-        # Reads the header, so that a file of another kind is refused here.
-        connection.execute("PRAGMA schema_version")
         return
     found = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if found != "wal":
@@ -205,7 +202,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _collect_notices(dbapi_connection: Any, record: Any) -> None:  # noqa: ANN401
+def _collect_notices(dbapi_connection: Any, record: Any) -> None:
     """Keep what the server says beside its answers; `writing` reads it after COMMIT."""
     notices: list[str] = []
     record.info[_NOTICES] = notices

@@ -53,7 +53,7 @@ class LedgerFactory(InfrastructureFactory[TrackingRecorder]):
     def mapper(
         self,
         transcoder: Transcoder | None = None,
-        mapper_class: Any = None,  # noqa: ANN401
+        mapper_class: Any = None,
     ) -> Mapper[Any]:
         """Return the mapper of entries.
 

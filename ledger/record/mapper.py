@@ -42,7 +42,7 @@ class SealedEvent(Protocol):
 class EntryTranscoder(Transcoder):
     """Entries are bytes already: anything else is refused, nothing is re-encoded."""
 
-    def encode(self, obj: Any) -> bytes:  # noqa: ANN401
+    def encode(self, obj: Any) -> bytes:
         """Return the bytes given.
 
         Raises:

@@ -52,7 +52,7 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
         stored_events: Sequence[StoredEvent],
         *,
         batch: Batch | None = None,
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> Sequence[int] | None:
         """Write one batch in one durable transaction.
 
