@@ -1,8 +1,8 @@
 """Exporting the published log as static files that any C2SP client, or an auditor, can read.
 
 The layout is that of docs/spec.md section 13.4; the same paths are served under `/log/`. Every file
-is written whole or not at all, and the latest checkpoint last: a folder without the files that its
-checkpoint needs cannot come about. An export into an older export adds what is new.
+is written whole or not at all, and the latest checkpoint after all that it covers is durable: a
+crash leaves the older export, whole. An export into an older export adds what is new.
 Specification: docs/spec.md section 13.4; c2sp.org/tlog-tiles.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ledger.log.errors import EntryMissing, ExportConflict, NotPublished
-from ledger.log.files import write_durably
+from ledger.log.files import sync_folder, write_durably, write_whole
 from ledger.log.reader import LogReader
 from ledger.log.reread import checked_entry
 from ledger.proof.checkpoint import parse_checkpoint
@@ -56,15 +56,21 @@ def export_log(reader: LogReader, folder: Path, progress: Progress | None = None
         {*tiles_of(size), *bundles_of(size), *_partial_tiles(sizes, size)}, key=_path
     )
     folder.mkdir(parents=True, exist_ok=True)
-    _put(folder, VKEY, _vkey(reader))
+    vkey = _vkey(reader)
+    _is_there(folder / VKEY, VKEY, vkey)
     _check_older(folder, note, size)
+    _put(folder, VKEY, vkey)
     total = len(resources) + len(sizes)
     for done, (name, data) in enumerate(_files(reader, resources, sizes), start=1):
         _put(folder, name, data)
         if progress is not None:
             progress(done, total)
-    _replace(folder, SIZES, "".join(f"{each}\n" for each in sizes).encode("ascii"))
-    _replace(folder, CHECKPOINT, note)
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+    write_durably(folder / CHECKPOINT, note)
+    # After the checkpoint: a list that names more than it covers would look like a loss.
+    write_durably(folder / SIZES, "".join(f"{each}\n" for each in sizes).encode("ascii"))
     return size
 
 
@@ -130,15 +136,17 @@ def _check_older(folder: Path, note: bytes, size: int) -> None:
 
 
 def _put(folder: Path, name: str, data: bytes) -> None:
-    """Write a file that never changes, unless it is there; one that differs is left alone."""
+    """Write a file that never changes, unless it is there."""
     file = folder / name
+    if not _is_there(file, name, data):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, data)
+
+
+def _is_there(file: Path, name: str, data: bytes) -> bool:
+    """Whether the file exists; one with other bytes is left alone, with `ExportConflict`."""
     if not file.exists():
-        _replace(folder, name, data)
-    elif file.read_bytes() != data:
+        return False
+    if file.read_bytes() != data:
         raise ExportConflict(name, "holds other bytes")
-
-
-def _replace(folder: Path, name: str, data: bytes) -> None:
-    file = folder / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(file, data)
+    return True

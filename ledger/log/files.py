@@ -7,10 +7,22 @@ from pathlib import Path
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a file whole: into a draft beside it, made durable, then renamed over it.
+    """Write a file whole, and make its name durable too.
 
     Args:
         path: The file; its folder exists. A draft left by a crash is written over.
+        data: Its new bytes.
+
+    """
+    write_whole(path, data)
+    sync_folder(path.parent)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file into a draft beside it, made durable, then renamed over it.
+
+    Args:
+        path: The file; its folder exists, and is to be synced by the caller.
         data: Its new bytes.
 
     """
@@ -20,7 +32,6 @@ def write_durably(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

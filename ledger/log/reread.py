@@ -144,7 +144,8 @@ class Rereading:
 
     def _check_link(self, entry: Entry) -> None:
         head = self._heads.get(entry.stream)
-        if head is None:
+        # (stream, seq) is unique in storage: nothing stands before an entry of seq 0.
+        if head is None and entry.seq > 0:
             stored = self._recorder.last_of_stream(entry.stream, lte_index=entry.index - 1)
             head = (stored.seq, stored.leaf.hex()) if stored else None
         seq, prev = (0, None) if head is None else (head[0] + 1, head[1])
