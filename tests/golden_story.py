@@ -1,7 +1,7 @@
 """The story of the golden log: every command kind and every event type at least once.
 
-The same calls give the same bytes: seeds, a clock that only the story moves, and P-256 signatures
-made without dice (RFC 6979). Who changes a line here changes every golden file.
+The same calls give the same bytes: seeds, a clock that only the story moves, and signatures made
+without dice. Who changes a line here changes every golden file.
 """
 
 from __future__ import annotations
@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
-
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from ledger.log.export import export_log
 from ledger.log.prover import Prover
@@ -25,37 +21,18 @@ from ledger.rules.commands import Command, Signer
 from ledger.rules.compose import Draft, Sealing, compose
 from ledger.rules.digests import timer_id
 from ledger.rules.text import format_time, party_stream
-from ledger.signer import LocalSigner
 from tests.databases import sqlite_file_url
 from tests.worlds import SECOND_US, World
 
 SEED = "golden"
 PROVEN = "old/relic"
 HOUR_US = 3600 * SECOND_US
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-
-
-class SteadySigner(LocalSigner):
-    """A P-256 signer that signs the same bytes the same way every time."""
-
-    def __init__(self, scalar: int) -> None:
-        """Take the secret number."""
-        self._key = ec.derive_private_key(scalar, ec.SECP256R1())
-        super().__init__(self._key)
-
-    def sign(self, message: bytes) -> bytes:
-        """Sign as the ledger asks, with the nonce of RFC 6979."""
-        steady = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-        r, s = utils.decode_dss_signature(self._key.sign(message, steady))
-        return r.to_bytes(32, "big") + min(s, _P256_ORDER - s).to_bytes(32, "big")
 
 
 @contextmanager
 def golden_world(folder: Path) -> Iterator[World]:
     """Open a ledger in an empty folder in which nothing is left to chance."""
     with World.create(sqlite_file_url(folder), SEED) as world:
-        scalar = int.from_bytes(sha256(b"golden|p256|bob").digest(), "big") >> 1
-        world._ring["bob"] = SteadySigner(scalar)
         yield world
 
 

@@ -4,9 +4,21 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Fault, Malformed, canonical, incomplete, micros, readEntry, tampered, unverifiable } from "./forms.mjs";
+import { fileURLToPath } from "node:url";
+import {
+  Fault,
+  Malformed,
+  canonical,
+  incomplete,
+  micros,
+  readEntry,
+  tampered,
+  unverifiable,
+} from "./forms.mjs";
+import { KINDS } from "./kinds.mjs";
 import { Tree, decimal, holds, idOf, leafHash, openCheckpoint, readVkey } from "./proofs.mjs";
-import { EVENTS, KINDS, Ledger, Refused, derive, partyStream } from "./rules.mjs";
+import { derive } from "./rules.mjs";
+import { EVENTS, Ledger, Refused, partyStream } from "./state.mjs";
 
 const EXIT = { valid: 0, tampered: 1, incomplete: 3, unverifiable: 4 };
 const WIDTH = 256;
@@ -242,21 +254,29 @@ function parsed(raw) {
   return entry;
 }
 
-function main([folder, line, ...rest]) {
-  if (line === undefined || rest.length > 0) {
-    process.stderr.write("usage: node verify.mjs FOLDER VKEY\n");
-    return 2;
-  }
+/** Audit an exported folder; returns the report of section 16, as far as this verifier goes. */
+export function audit(folder, line) {
   const report = { verdict: "valid", size: 0, root: null, fault: null };
   try {
-    new Audit(folder, line.trim()).run(report);
+    new Audit(folder, line).run(report);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const { verdict, index, stream, step, field, message } = error;
     Object.assign(report, { verdict, fault: { index, stream, step, field, message } });
   }
+  return report;
+}
+
+function main([folder, line, ...rest]) {
+  if (line === undefined || rest.length > 0) {
+    process.stderr.write("usage: node verify.mjs FOLDER VKEY\n");
+    return 2;
+  }
+  const report = audit(folder, line.trim());
   process.stdout.write(`${JSON.stringify(report)}\n`);
   return EXIT[report.verdict];
 }
 
-process.exitCode = main(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exitCode = main(process.argv.slice(2));
+}

@@ -1,0 +1,1 @@
+"""The second verifier, in JavaScript, and the tests that compare it with ours."""
