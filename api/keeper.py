@@ -1,4 +1,4 @@
-"""The keeper: brings the projections up to date and publishes checkpoints beside the writes.
+"""The keeper: projections, timers and checkpoints, in the background of the writes.
 
 A step that fails is tried again at the next round and makes the server unready until it succeeds;
 it never skips what it stumbled over.
@@ -10,8 +10,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from api.house import House
+from api.timers import complete_due
 
 PUBLISH_EVERY_S = 1.0
 LOOK_EVERY_S = 1.0
@@ -53,9 +55,10 @@ class Keeper:
                 await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)
 
     async def round(self) -> None:
-        """Bring the projections up to date, then publish what is new, if it is time."""
+        """Bring the projections up to date, let timers fire, publish what is new if it is time."""
         self._woken.clear()
         await self._step("projections", self._house.runner.catch_up)
+        await self._step("timers", partial(complete_due, self._house))
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._publish_next_s:
             self._publish_next_s = now_s + self._publish_every_s

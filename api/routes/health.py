@@ -12,7 +12,7 @@ from ledger.record.errors import RecordError
 
 router = APIRouter(tags=["health"])
 
-_STEPS = ("checkpoint", "projections")
+_STEPS = ("checkpoint", "projections", "timers")
 
 
 @router.get(
@@ -36,7 +36,7 @@ async def get_liveness(request: Request) -> Response:
     responses={503: {"description": "A check fails", "model": Health}, **PROBLEMS},
 )
 async def get_readiness(request: Request, rooms: Here) -> Response:
-    """Check the database, the projections and the publishing of checkpoints."""
+    """Check the database, the projections, the timers and the publishing of checkpoints."""
     read_query(request)
     failures = rooms.keeper.failures
     checks = {"database": await rooms.read(_database, rooms)}

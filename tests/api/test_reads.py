@@ -463,6 +463,7 @@ def test_health_says_what_was_checked(shared: Served) -> None:
             "database": {"status": "ok"},
             "checkpoint": {"status": "ok"},
             "projections": {"status": "ok"},
+            "timers": {"status": "ok"},
         },
     }
 
@@ -485,6 +486,21 @@ def test_a_failing_publisher_makes_the_server_unready_and_not_dead(
     assert answer.status_code == 201
     assert ready.json()["checks"]["checkpoint"] == {"status": "failing", "error": "RuntimeError"}
     assert served.client.get("/livez").status_code == 200
+
+
+def test_a_timer_fires_when_it_is_due(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = served.world
+    monkeypatch.setattr(served.app.state.rooms.house, "signer", world.key)
+    world.add_key("ann", "ann-2")
+    world.clock.advance(3601 * SECOND_US)
+    requested = world.revoke_key("ann", "ann", by="ann-2").index
+    world.clock.advance(3601 * SECOND_US)
+
+    served.app.state.rooms.keeper.wake()
+    party = served.client.get(f"/v1/parties/ann?wait_for_index={requested + 1}").json()
+
+    assert party["change"] is None
+    assert [key["revoked"] for key in party["keys"]] == [True, False]
 
 
 def test_every_problem_type_has_a_page(shared: Served) -> None:
