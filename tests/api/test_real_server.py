@@ -1,0 +1,169 @@
+"""The application behind a real server, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from api.app import create_app
+from api.client import Actor, LedgerClient
+from api.reading import BODY_BYTES_MAX
+from tests.api.serving import furnish, house_of
+from tests.databases import sqlite_file_url
+from tests.worlds import World
+
+HEAD = b"POST /v1/commands HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, int]]:
+    folder: Path = tmp_path_factory.mktemp("running")
+    with World.create(sqlite_file_url(folder), "running") as world:
+        furnish(world)
+        app = create_app(house_of(world, folder), publish_every_s=0)
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield world, listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(timeout=20)
+            listening.close()
+
+
+def exchange(port: int, *parts: bytes) -> bytes:
+    """Send raw bytes and return the answer's first lines; a server that hangs up is no fault."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        try:
+            for part in parts:
+                connection.sendall(part)
+        except ConnectionError:
+            pass
+        answer = b""
+        try:
+            while b"\r\n\r\n" not in answer and (read := connection.recv(65_536)):
+                answer += read
+        except ConnectionError:
+            pass
+    return answer
+
+
+def test_a_client_writes_and_reads_over_the_network(running: tuple[World, int]) -> None:
+    world, port = running
+    carl, operator = (Actor(name, world.key(name)) for name in ("carl", "operator"))
+    with LedgerClient(
+        f"http://127.0.0.1:{port}", vkey=world.vkey, clock=world.clock, random=world.dice
+    ) as client:
+        size = world.size()
+        client.register_party(carl, registrar=operator)
+        client.transfer("cards/2", Actor("shop", world.key("shop")), carl)
+        item = client.item("cards/2")
+        proof = client.proof("cards/1")
+
+    assert item["owner"] == "carl"
+    assert world.size() == size + 2
+    assert proof.startswith(b"c2sp.org/tlog-proof@v1\n")
+
+
+def test_many_clients_at_once_are_all_answered(running: tuple[World, int]) -> None:
+    world, port = running
+    size = world.size()
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        name, operator = f"many-{number}", Actor("operator", world.key("operator"))
+        try:
+            with LedgerClient(
+                f"http://127.0.0.1:{port}", vkey=world.vkey, clock=world.clock
+            ) as client:
+                client.register_party(Actor(name, keys[number]), registrar=operator)
+                assert client.party(name)["party"] == name
+        except BaseException as error:  # a thread must not swallow it
+            failures.append(error)
+
+    keys = [world.key(f"many-{number}") for number in range(8)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert world.size() == size + 8
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: %d\r\n\r\n" % (BODY_BYTES_MAX + 1),
+        b"Content-Length: 99999999999999\r\n\r\n",
+    ],
+)
+def test_an_announced_length_is_refused_before_the_body(
+    running: tuple[World, int], headers: bytes
+) -> None:
+    answer = exchange(running[1], HEAD + headers)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"application/problem+json" in answer
+
+
+def test_a_chunked_body_that_is_too_large_is_cut_off(running: tuple[World, int]) -> None:
+    chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    size = running[0].size()
+
+    answer = exchange(running[1], HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 9)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert running[0].size() == size
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: 0x2\r\n\r\n{}",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        HEAD + b"Content-Length: 2\r\n\r\n{}",
+        HEAD + b"Content-Length: 0\r\n\r\n",
+        b"GET /v1/entries/%ff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/items/cards/%00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/items/cards/%E2%80%AE HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/items/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET //v1/log HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/log?%ff=%fe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /log/tile/0/%30%30%30 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/items/cards/1?" + b"a=1&" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"BREW /v1/log HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+    ],
+)
+def test_strange_requests_are_answered_with_4xx(
+    running: tuple[World, int], request_: bytes
+) -> None:
+    world, port = running
+    size = world.size()
+
+    answer = exchange(port, request_, b"\r\n\r\n")
+
+    assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+    assert world.size() == size
+
+
+def test_a_client_that_hangs_up_leaves_the_server_well(running: tuple[World, int]) -> None:
+    world, port = running
+    size = world.size()
+    for part in (b"", b"POST", HEAD + b"Content-Length: 100\r\n\r\n{"):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(part)
+
+    assert exchange(port, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    assert world.size() == size
