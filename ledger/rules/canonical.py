@@ -63,7 +63,7 @@ def decode(data: bytes, *, limit: int, field: str = "document") -> Any:
         raise Malformed(field, f"has {len(data)} bytes, at most {limit} are accepted")
     if data.startswith(b"\xef\xbb\xbf"):
         raise Malformed(field, "starts with a byte order mark")
-    _check_depth(data, field)
+    check_depth(data, field=field, most=DEPTH_MAX)
     try:
         value = _decoder(field).decode(data.decode("utf-8"))
     except UnicodeDecodeError:
@@ -81,17 +81,24 @@ def decode(data: bytes, *, limit: int, field: str = "document") -> Any:
     return value
 
 
-def _check_depth(data: bytes, field: str) -> None:
-    """Count nesting before anything is built: a parser may recurse."""
-    if data.count(b"[") + data.count(b"{") <= DEPTH_MAX:
+def check_depth(data: bytes, *, field: str, most: int) -> None:
+    """Count nesting before anything is built: a parser may recurse.
+
+    Raises:
+        Malformed: There are more than `most` levels of objects and arrays.
+
+    Spec: docs/spec.md section 2.1.
+
+    """
+    if data.count(b"[") + data.count(b"{") <= most:
         return
     depth = 0
     for token in _NESTING.finditer(data):
         first = token.group()[:1]
         if first in {b"[", b"{"}:
             depth += 1
-            if depth > DEPTH_MAX:
-                raise Malformed(field, f"is nested deeper than {DEPTH_MAX}")
+            if depth > most:
+                raise Malformed(field, f"is nested deeper than {most}")
         elif first in {b"]", b"}"}:
             depth -= 1
 

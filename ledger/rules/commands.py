@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.rules import schema, text
-from ledger.rules.canonical import decode
+from ledger.rules.canonical import check_depth, decode
 from ledger.rules.digests import COMMAND_TAG, command_digest
 from ledger.rules.errors import Malformed, TooLarge
 
 COMMAND_BYTES_MAX = 24 * 1024
+# An entry adds one level and a proof three more, which all must stay under 32.
+COMMAND_DEPTH_MAX = 24
 SIGNERS_MAX = 8
 EXPECT_MAX = 64
 SEALED_MAX = 16
@@ -126,6 +128,7 @@ def command_of(raw: bytes, document: dict[str, Any]) -> Command:
 
 
 def _command(raw: bytes, document: Any) -> Command:
+    check_depth(raw, field="command", most=COMMAND_DEPTH_MAX)
     schema.check_object(document, _COMMAND, "command")
     _sorted_once(document["expect"], "stream", "command.expect")
     _sorted_once(document["sealed"], "name", "command.sealed")

@@ -389,3 +389,22 @@ def a_type_that_nobody_knows(forger: Forger, world: World) -> None:
 def a_kind_that_nobody_knows(forger: Forger, world: World) -> None:
     draft = replace(_move(world, "old/relic", "anna", "carl", key="anna-phone"), kind="bless/1")
     forger.append(world.submission(draft), _moved("old/relic", "anna", "carl"))
+
+
+def _cancelling(forger: Forger, world: World, levels: int) -> None:
+    """Cancel a command whose body is nested, so that the cancelling one has `levels`."""
+    body: dict[str, Any] = {}
+    # The command, its body, the command in it and the innermost body are four.
+    for _ in range(levels - 4):
+        body = {"a": body}
+    places = [world.signs("shop", "signer")]
+    regretted = world.compose(Draft("deep/1", "shop", places, body))
+    cancel = {"command": regretted.document}
+    cancelling = world.submission(Draft("cancel-command/1", "shop", places, cancel))
+    cancelled = ("party/shop", "command-cancelled/1", {"command": regretted.digest})
+    forger.append(cancelling, cancelled)
+
+
+@forgery("valid")
+def a_command_of_twenty_four_levels(forger: Forger, world: World) -> None:
+    _cancelling(forger, world, 24)

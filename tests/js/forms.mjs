@@ -59,7 +59,7 @@ export function readCanonical(bytes, limit) {
   } catch {
     bad("json", "not UTF-8");
   }
-  checkDepth(text);
+  checkDepth(text, DEPTH);
   let value;
   try {
     value = JSON.parse(text);
@@ -70,7 +70,7 @@ export function readCanonical(bytes, limit) {
   return value;
 }
 
-function checkDepth(text) {
+function checkDepth(text, most) {
   let depth = 0;
   let quoted = false;
   for (let at = 0; at < text.length; at += 1) {
@@ -81,7 +81,7 @@ function checkDepth(text) {
     } else if (char === '"') quoted = true;
     else if (char === "[" || char === "{") {
       depth += 1;
-      if (depth > DEPTH) bad("json", "too deep");
+      if (depth > most) bad("json", "too deep");
     } else if (char === "]" || char === "}") depth -= 1;
   }
 }
@@ -254,6 +254,7 @@ export function checkCommand(document, field = "command") {
   if (!sorted.every(ascending)) bad(field, "expect or sealed is not sorted");
   const raw = Buffer.from(canonical(document));
   if (raw.length > 24_576) bad(field, "is too large");
+  checkDepth(raw.toString(), 24);
   return raw;
 }
 
