@@ -75,7 +75,7 @@ class LedgerFolder:
         config = begun or Config(origin or new_origin(random), database_url)
         check_origin(config.origin, field="origin")
         folder.mkdir(parents=True, exist_ok=True)
-        recorder = _empty_record(config.url(folder))
+        recorder = _empty_record(config.url(folder), folder)
         try:
             _make_keys(folder, config, begun=begun is not None, random=random)
             house = House(
@@ -138,21 +138,25 @@ class LedgerFolder:
             return migrate(house.recorder.engine)
 
 
-def _empty_record(url: str) -> LedgerRecorder:
+def _empty_record(url: str, folder: Path) -> LedgerRecorder:
     engine = open_engine(url)
     try:
         migrate(engine)
         recorder = LedgerRecorder(engine)
         if recorder.head().size > 0:
-            _refuse("the database holds a ledger; nothing was changed")
+            _refuse(folder)
     except BaseException:
         engine.dispose()
         raise
     return recorder
 
 
-def _refuse(message: str) -> None:
-    raise LedgerExists(message)
+def _refuse(folder: Path) -> None:
+    raise LedgerExists(
+        "there is a ledger already; it was left as it is",
+        folder=str(folder),
+        do="Choose another folder and an empty database.",
+    )
 
 
 def _make_keys(folder: Path, config: Config, *, begun: bool, random: Random) -> None:
@@ -185,7 +189,10 @@ def _begun(folder: Path, *, database: str | None, origin: str | None) -> Config 
         ) from error
     if origin not in {None, found.origin} or database not in {None, found.database}:
         raise LedgerExists(
-            "the folder holds another ledger", folder=str(folder), origin=found.origin
+            "the folder holds another ledger",
+            folder=str(folder),
+            origin=found.origin,
+            do="Choose another folder.",
         )
     return found
 

@@ -25,6 +25,8 @@ from ledger.proof.sources import Source
 from ledger.proof.tlogproof import PROOF_BYTES_MAX
 
 NOTE_BYTES_MAX = 1 << 20
+# More processes than cores only get in each other's way.
+PROCESSES = min(os.cpu_count() or 1, 8)
 _PUBLIC = 0o644
 
 _AUDIT_DIR = typer.Option("--dir", metavar="D", help="A ledger's folder, or an exported one.")
@@ -69,7 +71,7 @@ def audit(
                 source,
                 key,
                 since=kept,
-                processes=processes or os.cpu_count() or 1,
+                processes=processes or PROCESSES,
                 progress=step,
             )
     except VerificationError as error:

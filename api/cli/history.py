@@ -17,7 +17,8 @@ from api.folder import LedgerFolder
 from api.house import House
 from api.provenance import history_document, holder_document
 from ledger.rules.errors import UnknownItem
-from ledger.rules.text import check_item, time_us
+from ledger.rules.state import Policy
+from ledger.rules.text import check_item, is_imported, time_us
 from ledger.rules.views import HistoryRow, OwnershipRow
 from projections.history import ROWS_MAX, History
 from projections.ownership import Ownership
@@ -26,7 +27,8 @@ GAP = "provenance-gap-recorded/1"
 _SHORT_TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?Z?)?", re.ASCII
 )
-_ID_SHOWN = 28
+_ID_SHOWN, _HEAD_SHOWN, _TAIL_SHOWN = 24, 10, 6
+_CENTS = 2
 _WHAT = {
     "item-first-seen/1": "first seen",
     "item-frozen/1": "frozen",
@@ -79,7 +81,9 @@ def run(
     with LedgerFolder.open(folder) as house:
         house.runner.catch_up()
         document, rows = history_of(house, item, moment)
-    Output(as_json=as_json).result(document, table_of(item, rows), verdict_of(document))
+        policy = house.policy()
+    out = Output(as_json=as_json)
+    out.result(document, table_of(item, rows, policy), verdict_of(document))
 
 
 def read_moment(text: str, *, field: str) -> int:
@@ -125,8 +129,8 @@ def history_of(
     return document, rows
 
 
-def table_of(item: str, rows: Sequence[HistoryRow]) -> Table:
-    """Draw the history of an item."""
+def table_of(item: str, rows: Sequence[HistoryRow], policy: Policy) -> Table:
+    """Draw the history of an item; prices in whole units of their currencies."""
     table = Table(title=item, title_justify="left")
     for name in ("entry", "when", "what", "from", "to", "price", "on whose word"):
         table.add_column(name, no_wrap=name in {"entry", "when", "what"})
@@ -138,7 +142,7 @@ def table_of(item: str, rows: Sequence[HistoryRow]) -> Table:
             _WHAT.get(row.type, row.type),
             _party(row.from_party),
             _party(row.to_party),
-            "-" if row.amount is None else f"{row.amount} {row.currency}",
+            _price(row, policy),
             _word(told),
         )
     return table
@@ -180,10 +184,24 @@ def _holder(house: House, item: str, moment: Moment, size: int) -> OwnershipRow 
 
 
 def _party(party: str | None) -> str:
+    """Write a party short enough for a table; the middle of a long id tells nobody anything."""
     if party is None:
         return "-"
-    shown = party.removeprefix("imported/")
-    return shown if len(shown) <= _ID_SHOWN else f"{shown[: _ID_SHOWN - 1]}…"
+    *_, shown = party.split("/")
+    if len(shown) > _ID_SHOWN:
+        shown = f"{shown[:_HEAD_SHOWN]}…{shown[-_TAIL_SHOWN:]}"
+    return f"{shown} (imported)" if is_imported(party) else shown
+
+
+def _price(row: HistoryRow, policy: Policy) -> str:
+    if row.amount is None or row.currency is None:
+        return "-"
+    known = {each["currency"]: each["exponent"] for each in policy.document["currencies"]}
+    places = int(known.get(row.currency, 0))
+    digits = row.amount.rjust(places + 1, "0")
+    whole, rest = digits[: len(digits) - places], digits[len(digits) - places :]
+    kept = rest.rstrip("0") if places > _CENTS else rest
+    return f"{whole}.{kept} {row.currency}" if kept else f"{whole} {row.currency}"
 
 
 def _word(told: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -39,7 +40,14 @@ def run(
         return serve(house, Output(as_json=as_json), host=host, port=port)
 
 
-def serve(house: House, out: Output, *, host: str = LOOPBACK, port: int = 0) -> int:
+def serve(
+    house: House,
+    out: Output,
+    *,
+    host: str = LOOPBACK,
+    port: int = 0,
+    more: Mapping[str, Any] | None = None,
+) -> int:
     """Serve an open ledger until a signal ends it.
 
     Args:
@@ -47,6 +55,7 @@ def serve(house: House, out: Output, *, host: str = LOOPBACK, port: int = 0) -> 
         out: Gets `{"url", "pid"}` once the server answers.
         host: Address to listen on.
         port: 0 for any free one.
+        more: What the one JSON line says beside the address.
 
     Returns:
         The exit code: 0 after a graceful stop.
@@ -66,7 +75,7 @@ def serve(house: House, out: Output, *, host: str = LOOPBACK, port: int = 0) -> 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                ready = {"url": url, "pid": os.getpid()}
+                ready = {"url": url, "pid": os.getpid(), **(more or {})}
                 out.result(ready, f"Serving at {url} (process {os.getpid()}); Ctrl-C ends it.")
 
     server = Announcing(
