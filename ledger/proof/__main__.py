@@ -7,13 +7,16 @@ usage 2, incomplete 3, unverifiable 4, valid-erased 5, interrupted 130.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.proof.audit import audit
 from ledger.proof.bundle import verify_proof
-from ledger.proof.database import DatabaseSource, sqlite_query
+from ledger.proof.database import DatabaseSource, sqlite_snapshot
 from ledger.proof.errors import VerificationError
 from ledger.proof.report import Report
 from ledger.proof.sources import Source, folder_source, url_source
@@ -70,31 +73,48 @@ def _verify(given: argparse.Namespace) -> Report:
 
 def _audit(given: argparse.Namespace) -> Report:
     since = None if given.since is None else read_file(given.since, most=_NOTE_BYTES_MAX)
+    vkey = read_vkey(given.vkey)
     try:
-        source = source_of(given.log)
+        with source_of(given.log) as source:
+            return audit(source, vkey, since=since, processes=given.processes)
     except VerificationError as error:
         report = Report()
         report.fail(error)
         return report
-    return audit(source, read_vkey(given.vkey), since=since, processes=given.processes)
 
 
-def source_of(log: str) -> Source:
-    """Find what a log argument names: a URL, a SQLite file, a ledger's folder or an export.
+@contextmanager
+def source_of(log: str) -> Iterator[Source]:
+    """Open what a log argument names: a URL, a SQLite file, a ledger's folder or an export.
 
     Raises:
         VerificationError: It cannot be read as a log.
+        Usage: The path cannot be asked for.
 
     """
     if "://" in log:
-        return url_source(log)
+        yield url_source(log)
+        return
+    database, vault = _database_of(log)
+    if database is None:
+        yield folder_source(Path(log))
+        return
+    with sqlite_snapshot(database) as query:
+        yield DatabaseSource(query, vault=vault)
+
+
+def _database_of(log: str) -> tuple[Path | None, VaultReader | None]:
+    """Find a SQLite file, and the vault's keys beside it in a ledger's folder."""
     path = Path(log)
-    if path.is_file():
-        return DatabaseSource(sqlite_query(path))
-    if (path / "ledger.sqlite").is_file():
-        vault = VaultReader(path / "vault")
-        return DatabaseSource(sqlite_query(path / "ledger.sqlite"), vault=vault)
-    return folder_source(path)
+    try:
+        if path.is_file():
+            return path, None
+        if (path / "ledger.sqlite").is_file():
+            return path / "ledger.sqlite", VaultReader(path / "vault")
+    except OSError as error:
+        message = f"cannot read {log}: {error.strerror}"
+        raise Usage(message) from None
+    return None, None
 
 
 def read_vkey(text: str) -> str:
@@ -130,11 +150,22 @@ def say(report: Report) -> str:
     document = report.document()
     lines = [f"verdict: {report.verdict}"]
     skipped = {"schema", "verdict", "fault"}
-    lines += [f"  {name}: {value}" for name, value in document.items() if name not in skipped]
-    if report.fault is not None:
-        lines += [f"  fault {name}: {value}" for name, value in report.fault.items()]
+    shown = {name: value for name, value in document.items() if name not in skipped}
+    shown |= {f"fault {name}": value for name, value in (report.fault or {}).items()}
+    lines += [f"  {name}: {_one_line(value)}" for name, value in shown.items()]
     return "\n".join(lines)
 
 
+def _one_line(value: object) -> str:
+    """Keep evidence from writing lines, or to the terminal, in our name."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in str(value)
+    )
+
+
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Evidence may hold what the terminal's encoding lacks; that is no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

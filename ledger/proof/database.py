@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ledger.proof.errors import Tampered, Unverifiable, VerificationError
+from ledger.proof.hashing import HASH_SIZE
 from ledger.proof.sources import check_tile
 from ledger.proof.tables import Rows, compare, differs
 from ledger.proof.tiles import Tile, tiles_of
@@ -28,7 +29,6 @@ from ledger.rules.views import POSITION, TABLES, VIEW, Views
 
 SCHEMA = "0002"
 TILE_HASHES = 256
-_HASH_BYTES = 32
 
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
 
@@ -53,13 +53,15 @@ class DatabaseSource:
         self._views = Views()
         self._last: Entry | None = None
         self._check_schema()
-        positions: dict[str, int] = dict(self._rows(POSITION.select))
-        self._viewed = positions.get(VIEW, 0)
+        positions: dict[str, Any] = dict(self._rows(POSITION.select))
+        viewed = positions.get(VIEW, 0)
+        # What is no number shows in the comparison; here it must not stop the replay.
+        self._viewed = viewed if isinstance(viewed, int) else 0
 
     def checkpoint(self) -> bytes:
         """Return the latest stored checkpoint. Raises `Unverifiable` where there is none."""
         for (note,) in self._rows("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1"):
-            return bytes(note)
+            return _note(note)
         raise Unverifiable("checkpoint", "no checkpoint was published", field="checkpoint")
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
@@ -71,7 +73,7 @@ class DatabaseSource:
             if previous != before:
                 self._differs("checkpoint.previous", None, expected=before, found=previous)
             before = size
-            yield size, bytes(note)
+            yield size, _note(note)
 
     def entries(self, size: int) -> Iterator[tuple[int, bytes]]:
         """Yield the entries that are present, published or not."""
@@ -85,18 +87,27 @@ class DatabaseSource:
 
     def references(self, size: int) -> Iterator[list[bytes]]:
         """Yield the leaf hashes of the entry table, then those of the tiles with its rest."""
-        leaves: dict[int, bytes] = dict(self._rows('SELECT "index", leaf FROM entry'))
-        yield [leaves.get(index, b"") for index in range(size)]
-        stored: dict[int, bytes] = dict(
-            self._rows("SELECT number, hashes FROM tile WHERE level = 0")
-        )
-        mixed = [leaves.get(index, b"") for index in range(size)]
+        leaves = self._hashes('SELECT "index", leaf FROM entry')
+        stored = self._hashes("SELECT number, hashes FROM tile WHERE level = 0")
+        if size > len(leaves) + TILE_HASHES * len(stored):
+            # A checkpoint may claim any size; what is not there is not made room for.
+            return
+        rows = [leaves.get(index, b"") for index in range(size)]
+        yield rows
         for number, hashes in stored.items():
-            for place in range(TILE_HASHES):
-                index = number * TILE_HASHES + place
-                if index < size:
-                    mixed[index] = bytes(hashes[place * _HASH_BYTES : (place + 1) * _HASH_BYTES])
-        yield mixed
+            start = number * TILE_HASHES
+            for index in range(start, min(start + TILE_HASHES, size)):
+                at = (index - start) * HASH_SIZE
+                rows[index] = hashes[at : at + HASH_SIZE]
+        yield rows
+
+    def _hashes(self, sql: str) -> dict[int, bytes]:
+        """Read hashes under their numbers, as far as they are such."""
+        return {
+            number: hashes
+            for number, hashes in self._rows(sql)
+            if isinstance(number, int) and number >= 0 and isinstance(hashes, bytes)
+        }
 
     def observe(
         self, entry: Entry, before: Stream | None, after: Stream, cause: Entry | None
@@ -173,6 +184,8 @@ class DatabaseSource:
         stored = [(level, number) for level, number, _ in rows]
         compare("tile", ("level", "number"), wanted, stored, index_at=None)
         for level, number, hashes in rows:
+            if not isinstance(hashes, bytes):
+                raise differs("tile.hashes", None, expected="bytes", found=hashes)
             check_tile(Tile(level, number), hashes, tree)
 
     def _check_vault(self) -> None:
@@ -190,6 +203,8 @@ class DatabaseSource:
             for (index, name, subject, digest, log, identifier), row in zip(
                 self._sealed, rows, strict=True
             ):
+                if not isinstance(row[3], bytes):
+                    raise differs("disclosure.box", None, expected="bytes", found=row[3])
                 self._vault.check(
                     log=log,
                     command=identifier,
@@ -202,7 +217,8 @@ class DatabaseSource:
 
     def _check_views(self, present: int) -> None:
         positions = list(self._rows(POSITION.select))
-        if positions and (len(positions) != 1 or not 0 <= self._viewed <= present):
+        known = positions == [(VIEW, self._viewed)] and 0 <= self._viewed <= present
+        if positions and not known:
             raise differs("view_position.size", None, expected=present, found=str(positions))
         tables = self._views.tables()
         for table in TABLES:
@@ -228,7 +244,7 @@ class DatabaseSource:
 
     def _rows(self, sql: str) -> Rows:
         for row in self._query(sql):
-            yield tuple(bytes(v) if isinstance(v, memoryview) else v for v in row)
+            yield tuple(_plain(value) for value in row)
 
     def _differs(self, field: str, entry: Entry | None, *, expected: Any, found: Any) -> None:
         """Remember the first derived difference; contradictions in the entries come before it."""
@@ -236,8 +252,24 @@ class DatabaseSource:
             self._first = differs(field, entry, expected=expected, found=found)
 
 
-def sqlite_query(path: Path) -> Query:
-    """Open a SQLite ledger for reading only.
+def _plain(value: Any) -> Any:
+    """Leave text, whole numbers, bytes and None; of anything else only how it looks."""
+    if isinstance(value, memoryview):
+        return bytes(value)
+    return value if value is None or isinstance(value, str | int | bytes) else str(value)
+
+
+def _note(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise Tampered("checkpoint", "the checkpoint is not bytes", field="checkpoint.note")
+    return value
+
+
+@contextmanager
+def sqlite_snapshot(path: Path) -> Iterator[Query]:
+    """Open a SQLite ledger for reading only, as it is at the first question.
+
+    One transaction for all of them: a ledger can be audited while it is being written.
 
     Raises:
         Unverifiable: There is no such file, or it is no database.
@@ -245,14 +277,24 @@ def sqlite_query(path: Path) -> Query:
     """
     if not path.is_file():
         raise Unverifiable("database", f"there is no ledger at {path}", field="file")
+    try:
+        link = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _unreadable(error) from None
 
     def query(sql: str) -> Iterator[tuple[Any, ...]]:
         try:
-            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as link:
-                # A damaged text is still compared; it must not stop the reading.
-                link.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-                yield from link.execute(sql)
+            if not link.in_transaction:
+                link.execute("BEGIN")
+            yield from link.execute(sql)
         except sqlite3.Error as error:
-            raise Unverifiable("database", f"SQLite says: {error}", field="file") from None
+            raise _unreadable(error) from None
 
-    return query
+    with closing(link):
+        # A damaged text is still compared; it must not stop the reading.
+        link.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        yield query
+
+
+def _unreadable(error: sqlite3.Error) -> Unverifiable:
+    return Unverifiable("database", f"SQLite says: {error}", field="file")

@@ -15,6 +15,7 @@ from ledger.rules.entries import Entry
 STEP = "stored"
 
 Rows = Iterator[tuple[Any, ...]]
+_Row = tuple[Any, ...]
 
 
 def compare(
@@ -41,18 +42,11 @@ def compare(
     for wanted, found in zip_longest(expected, stored):
         if wanted == found:
             continue
-        row = wanted if wanted is not None else found
-        index = row[index_at] if index_at is not None else None
-        if wanted is None or found is None:
-            what = "a row is missing" if found is None else "a row is surplus"
-            raise Tampered(
-                STEP,
-                what,
-                index=_index(index),
-                field=table,
-                expected=_text(wanted),
-                found=_text(found),
-            )
+        if found is None or _before(wanted, found, index_at):
+            raise _row(table, "a row is missing", wanted, found, index_at=index_at)
+        if wanted is None or _before(found, wanted, index_at):
+            raise _row(table, "a row is surplus", wanted, found, index_at=index_at)
+        index = None if index_at is None else wanted[index_at]
         for name, one, other in zip(columns, wanted, found, strict=True):
             if one != other:
                 raise Tampered(
@@ -63,6 +57,28 @@ def compare(
                     expected=_text(one),
                     found=_text(other),
                 )
+
+
+def _before(row: _Row | None, other: _Row, index_at: int | None) -> bool:
+    """Say whether a row stands before another one by its index, as far as both have one."""
+    if row is None or index_at is None:
+        return False
+    one, two = row[index_at], other[index_at]
+    return isinstance(one, int) and isinstance(two, int) and one < two
+
+
+def _row(
+    table: str, what: str, wanted: _Row | None, found: _Row | None, *, index_at: int | None
+) -> Tampered:
+    row = wanted if what == "a row is missing" else found
+    return Tampered(
+        STEP,
+        what,
+        index=None if row is None or index_at is None else _index(row[index_at]),
+        field=table,
+        expected=_text(wanted),
+        found=_text(found),
+    )
 
 
 def differs(field: str, entry: Entry | None, *, expected: Any, found: Any) -> Tampered:

@@ -56,16 +56,16 @@ class VaultReader:
             Tampered: The box does not open, or holds another value.
 
         """
-        key = self._keys / hashlib.sha256(subject.encode()).hexdigest()
-        if not key.is_file():
+        try:
+            key = (self._keys / hashlib.sha256(subject.encode()).hexdigest()).read_bytes()
+        except OSError:
+            # Erased, or not for this reader.
             self.closed += 1
             return
         parts = (part.encode() for part in (log, str(index), name, subject))
         bound = _DOMAIN + b"".join(len(part).to_bytes(_LENGTH_BYTES) + part for part in parts)
         try:
-            held = AESGCM(key.read_bytes()[:_KEY_BYTES]).decrypt(
-                box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound
-            )
+            held = AESGCM(key[:_KEY_BYTES]).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound)
         except (InvalidTag, ValueError):
             raise _wrong(index, "a box does not open") from None
         salt, _, value = held.decode("utf-8", "replace").partition("\n")
