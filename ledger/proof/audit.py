@@ -24,7 +24,7 @@ from ledger.proof.errors import (
     Unverifiable,
     VerificationError,
 )
-from ledger.proof.hashing import leaf_hash
+from ledger.proof.hashing import HASH_SIZE, leaf_hash
 from ledger.proof.known import Known
 from ledger.proof.pool import SignaturePool
 from ledger.proof.replay import Replay
@@ -102,7 +102,7 @@ def _run(
         lacks.append(_check_kept(running, tree, size, note))
         report.checkpoints += size not in {each.size for each in running.trusted}
     _summarise(report, running, latest)
-    report.anchored = "no" if kept is None else "yes"
+    report.anchored = "no" if kept is None or kept.size > len(tree) else "yes"
     for reason in (*lacks, running.unknown):
         if reason is not None:
             raise reason
@@ -118,7 +118,8 @@ def _reference(source: Source, trusted: Iterable[Checkpoint]) -> list[bytes]:
     """Find leaf hashes at hand that rebuild a trusted root: the largest such."""
     for checkpoint in sorted(trusted, key=lambda each: -each.size):
         for leaves in source.references(checkpoint.size):
-            if len(leaves) == checkpoint.size and MemoryTree(leaves).root() == checkpoint.root:
+            whole = len(leaves) == checkpoint.size and all(len(h) == HASH_SIZE for h in leaves)
+            if whole and MemoryTree(leaves).root() == checkpoint.root:
                 return leaves
     return []
 
@@ -181,7 +182,8 @@ def _check_leaf(running: Audit, index: int, raw: bytes) -> None:
 
 def _stream_of(raw: bytes) -> str | None:
     """Read the stream's name for the evidence, if the bytes still say it."""
-    _, found, rest = raw.partition(b'"stream":"')
+    # The last one: a command before it names the streams that it expects.
+    _, found, rest = raw.rpartition(b'"stream":"')
     name = rest.partition(b'"')[0]
     return name.decode("ascii", "replace") if found else None
 
