@@ -160,7 +160,8 @@ def _view(entries: list[Proven]) -> PartialView:
     first = named[0].get("body") if named else None
     policy = first.get("policy") if isinstance(first, dict) else None
     digest = policy_digest(policy) if isinstance(policy, dict) else None
-    if all(each.get("policy") in {digest, None} for each in named):
+    # A comparison and no set: what stands there may be anything.
+    if all(each.get("policy") in (digest, None) for each in named):
         # Nobody in the file pins another policy than entry 0's.
         streams.add(POLICY_STREAM)
     seen: dict[int, str] = {}
