@@ -8,8 +8,8 @@ Specification: docs/spec.md section 13.
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -177,11 +177,14 @@ def folder_source(folder: Path) -> TileSource:
         raise Unverifiable(_STEP, f"there is no folder {folder}", field="folder")
 
     def fetch(path: str) -> bytes | None:
-        file = folder / path
-        if not file.is_file():
+        try:
+            with (folder / path).open("rb") as stream:
+                return _limited(stream.read(FILE_BYTES_MAX + 1), path)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
-        with file.open("rb") as stream:
-            return _limited(stream.read(FILE_BYTES_MAX + 1), path)
+        except OSError as error:
+            message = f"a file cannot be read: {error.strerror}"
+            raise Unverifiable(_STEP, message, field=path) from None
 
     return TileSource(fetch)
 
@@ -193,7 +196,7 @@ def url_source(url: str) -> TileSource:
         Unverifiable: The address is not http(s), nothing answers, or it serves no log.
 
     """
-    if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
+    if not url.lower().startswith(("http://", "https://")):
         raise Unverifiable(_STEP, "the address is neither http nor https", field="url", found=url)
     base = url.rstrip("/")
     for prefix in (base, f"{base}/log"):
@@ -216,7 +219,8 @@ def _get(url: str) -> bytes | None:
         if error.code in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             return None
         raise Unverifiable(_STEP, f"the server answers {error.code}", field=url) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # HTTPException: it answers, but not with HTTP, or less than it announced.
         raise Unverifiable(_STEP, f"the server cannot be reached: {error}", field=url) from None
     return _limited(data, url)
 
