@@ -55,7 +55,6 @@ COMMAND: Final = Table(
     Column("id", Text, primary_key=True),
     Column("digest", LargeBinary, nullable=False),
     Column("index", BigInteger, nullable=False),
-    UniqueConstraint("digest", name="command_digest"),
     UniqueConstraint("index", name="command_index"),
     CheckConstraint("length(digest) = 32", name="command_digest_32"),
     sqlite_with_rowid=False,

@@ -89,12 +89,11 @@ def test_a_command_id_is_recorded_once_and_the_error_says_where(recorder: Ledger
 @pytest.mark.parametrize(
     "key",
     [
-        pytest.param(("party/bob", "id-9", digest("command", 0), 1), id="digest"),
         pytest.param(("party/bob", "id-9", digest("other"), 0), id="index"),
         pytest.param(("party/bob", "id-9", bytes(31), 1), id="digest of another size"),
     ],
 )
-def test_a_command_digest_and_its_index_are_recorded_once(
+def test_an_entry_carries_one_command(
     recorder: LedgerRecorder, key: tuple[str, str, bytes, int]
 ) -> None:
     fill(recorder, 1)

@@ -65,7 +65,6 @@ def _create_log() -> None:
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("index", sa.BigInteger, nullable=False),
-        sa.UniqueConstraint("digest", name="command_digest"),
         sa.UniqueConstraint("index", name="command_index"),
         sa.CheckConstraint("length(digest) = 32", name="command_digest_32"),
         sqlite_with_rowid=False,
