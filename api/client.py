@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
+from api.actors import Actor, Confirmed, Prepared
 from api.client_errors import NotReached, OutcomeUnknown
 from api.client_reads import LogClient, read_document
 from api.desk import Hand, Order, write
@@ -22,49 +22,12 @@ from ledger.clock import Clock, SystemClock
 from ledger.rules.canonical import encode
 from ledger.rules.compose import Context
 from ledger.rules.items import item_stream
-from ledger.rules.text import b64encode, format_time
-from ledger.signer import Signer
+from ledger.rules.text import format_time
 
 ATTEMPTS = 6
 PAUSE_FIRST_S = 0.2
 OFFER_LIFE_US = 7 * 24 * 3600 * 1_000_000
 _SERVER_FAULT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """A party and a key of its own."""
-
-    party: str
-    key: Signer
-
-    def hand(self, role: str) -> Hand:
-        """Let this party sign in a role."""
-        return Hand(self.party, role, self.key)
-
-    def public_key(self) -> dict[str, str]:
-        """Write the public key as it stands in a command's body."""
-        return {"alg": self.key.alg, "public": b64encode(self.key.public)}
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A signed command, ready to be sent as often as it takes."""
-
-    command: bytes
-    digest: str
-    sigs: tuple[str, ...]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """A recorded command. `again`: it had been recorded before this request."""
-
-    index: int
-    digest: str
-    receipt: Mapping[str, Any]
-    again: bool
 
 
 def _pause(seconds: float) -> None:

@@ -12,10 +12,9 @@ ClientError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from api.client import Prepared
+from api.actors import Prepared
 
 
 class ClientError(Exception):

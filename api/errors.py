@@ -26,6 +26,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from ledger import errors as ledger
+from ledger.domain.invariants import InvariantBroken
 from ledger.errors import LedgerError
 from ledger.log import errors as log
 from ledger.log.errors import LogError
@@ -128,7 +129,12 @@ class InternalError(ApiError):
 
 Coded = RuleError | LedgerError | RecordError | LogError | ProjectionError | ApiError
 Answered = (
-    type[RuleError] | type[LedgerError] | type[RecordError] | type[ProjectionError] | type[ApiError]
+    type[RuleError]
+    | type[LedgerError]
+    | type[RecordError]
+    | type[LogError]
+    | type[ProjectionError]
+    | type[ApiError]
 )
 TREES = (RuleError, LedgerError, RecordError, LogError, ProjectionError, ApiError)
 
@@ -189,6 +195,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     rules.ImportedPartyClaimed: _CLASH,
     rules.PolicyUnchanged: _CLASH,
     rules.AlreadyOpen: _CLASH,
+    InvariantBroken: _BUG,
     ledger.SignatureInvalid: _WHO,
     ledger.SignatureCount: _NEVER,
     ledger.DisclosureInvalid: _NEVER,

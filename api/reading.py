@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from fastapi import Request
 
 from api.errors import BodyTooLarge, WrongMediaType
+from api.submitting import BODY_BYTES_MAX
 from ledger.rules.errors import Malformed
 from ledger.rules.text import decimal, time_us
 
-BODY_BYTES_MAX = 8 * 1024 * 1024
 PAGE_DEFAULT = 50
 PAGE_MAX = 500
 _QUERY_PAIRS_MAX = 16

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from api.errors import Coded
-from api.reading import BODY_BYTES_MAX
 from ledger.application import Accepted, Ledger, SealedValue, Submission
 from ledger.rules import schema
 from ledger.rules.canonical import decode, encode
@@ -13,6 +12,7 @@ from ledger.rules.commands import SEALED_MAX, SIGNERS_MAX
 from ledger.rules.errors import Malformed
 from ledger.rules.text import b64decode
 
+BODY_BYTES_MAX = 8 * 1024 * 1024
 COMMANDS_MAX = 1000
 SIGNATURE_BYTES = 64
 SALT_BYTES = 32

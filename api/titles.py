@@ -33,6 +33,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "head-moved": ("Another writer was first", "另一写入者抢先"),
     "imported-party-claimed": ("The imported party is claimed already", "该导入主体已被认领"),
     "internal-error": ("Something went wrong here", "服务器内部错误"),
+    "invariant-broken": ("A rule of the ledger would break", "将违反账本的基本规则"),
     "item-exists": ("The item is registered already", "该物品已登记"),
     "item-frozen": ("The item is frozen", "该物品已被冻结"),
     "item-not-found": ("No such item", "没有这件物品"),

@@ -30,7 +30,7 @@ def submit(
 ) -> int:
     """Hand in signed commands from a file; each is accepted or refused by itself."""
     # The web framework costs half a second that no other command should pay.
-    from api.reading import BODY_BYTES_MAX  # noqa: PLC0415
+    from api.submitting import BODY_BYTES_MAX  # noqa: PLC0415
     from api.submitting import submit as hand_in  # noqa: PLC0415
 
     out = Output(as_json=as_json)

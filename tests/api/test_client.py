@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.client import Actor, Confirmed, LedgerClient
+from api.actors import Actor, Confirmed
+from api.client import LedgerClient
 from api.client_errors import (
     NotReached,
     OtherLog,

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from api.actors import Actor
 from api.app import create_app
-from api.client import Actor, LedgerClient
-from api.reading import BODY_BYTES_MAX
+from api.client import LedgerClient
+from api.submitting import BODY_BYTES_MAX
 from tests.api.serving import furnish, house_of
 from tests.databases import sqlite_file_url
 from tests.worlds import World

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from api.reading import BODY_BYTES_MAX
+from api.submitting import BODY_BYTES_MAX
 from ledger.rules.canonical import encode
 from ledger.rules.compose import Draft, Sealing
 from ledger.rules.kinds import KINDS

@@ -42,7 +42,7 @@ MODULES_WITH_INPUT_AND_OUTPUT = {
 LIBRARY_DEFAULTS = {"datetime_now_with_tzinfo", "create_timestamp", "resolve_topic", "get_topic"}
 
 # Nothing of ours imports these: Python, the console script or Alembic starts them.
-ENTRY_POINTS = ("api.cli.main", "ledger.proof.__main__", "ledger.record.migrations")
+ENTRY_POINTS = ("api.cli.main", "api.client", "ledger.proof.__main__", "ledger.record.migrations")
 
 each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
 each_pure_module = pytest.mark.parametrize(
