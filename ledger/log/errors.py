@@ -43,7 +43,7 @@ class EntryMissing(StorageError):
     code = "entry-missing"
 
     def __init__(self, index: int) -> None:
-        super().__init__(f"entry {index} is missing below the head; nothing was signed")
+        super().__init__(f"entry {index} is missing below the head of the log")
         self.index = index
 
 
@@ -54,8 +54,7 @@ class ReadBackDiffers(StorageError):
 
     def __init__(self, index: int, field: str, *, expected: Evidence, found: Evidence) -> None:
         super().__init__(
-            f"entry {index}: {field} read back as {_shown(found)}, "
-            f"expected {_shown(expected)}; nothing was signed"
+            f"entry {index}: {field} read back as {_shown(found)}, expected {_shown(expected)}"
         )
         self.index = index
         self.field = field
@@ -106,8 +105,7 @@ class RootDiffers(StorageError):
 
     def __init__(self, size: int, *, signed: bytes, computed: bytes) -> None:
         super().__init__(
-            f"the tree of size {size} has root {computed.hex()}, signed was {signed.hex()}; "
-            "nothing was signed"
+            f"the tree of size {size} has root {computed.hex()}, signed was {signed.hex()}"
         )
         self.size = size
         self.signed = signed

@@ -108,6 +108,9 @@ class LogReader:
         Returns:
             None where no published checkpoint covers them all.
 
+        Raises:
+            EntryMissing: Storage lacks a leaf under them.
+
         Spec: docs/spec.md section 13.4.
 
         """
@@ -132,11 +135,8 @@ class LogReader:
             return None
         start = number * TILE_WIDTH
         found = self._recorder.entries(start, start + width)
-        for index, row in enumerate(found, start):
-            if row.index != index:
-                raise EntryMissing(index)
         if len(found) < width:
-            raise EntryMissing(start + len(found))
+            raise EntryMissing(self._first_missing(start, start + width))
         return encode_bundle(row.entry for row in found)
 
     def node(self, level: int, index: int) -> bytes:
@@ -144,6 +144,7 @@ class LogReader:
 
         Raises:
             OutOfRange: The log does not hold these leaves.
+            EntryMissing: It should, and one is lost.
 
         """
         tile_level, height = divmod(level, TILE_HEIGHT)
@@ -155,6 +156,7 @@ class LogReader:
 
         Raises:
             OutOfRange: The log does not hold the leaves under them.
+            EntryMissing: It should, and one is lost.
 
         """
         number = start // TILE_WIDTH
@@ -207,8 +209,15 @@ class LogReader:
     def _leaves(self, start: int, stop: int) -> list[bytes]:
         found = self._recorder.leaves(start, stop)
         if len(found) != stop - start:
-            raise OutOfRange("leaf", start + len(found))
+            missing = self._first_missing(start, stop)
+            if missing < self.size():
+                raise EntryMissing(missing)
+            raise OutOfRange("leaf", missing)
         return found
+
+    def _first_missing(self, start: int, stop: int) -> int:
+        present = {row.index for row in self._recorder.entries(start, stop)}
+        return next(index for index in range(start, stop) if index not in present)
 
     def _load_tile(self, level: int, number: int) -> bytes:
         found = self._recorder.tile(level, number)

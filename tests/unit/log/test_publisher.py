@@ -51,6 +51,13 @@ def opened(world: World, note: bytes | None) -> Checkpoint:
     return open_checkpoint(note, log=VerifierKey.parse(world.vkey))[0]
 
 
+def signed_by_log(world: World, root: bytes) -> bytes:
+    """A checkpoint of the present size with any root, signed by the log's own key."""
+    key = world.key("checkpoint")
+    text = Checkpoint(ORIGIN, world.size(), root).text
+    return sign_note(text, name=ORIGIN, public=key.public, sign=key.sign)
+
+
 class Interrupting:
     """The checkpoint key; something else happens just before it signs."""
 
@@ -191,12 +198,7 @@ def test_the_second_publisher_loses_cleanly(world: World) -> None:
 
 def test_another_root_of_the_same_size_is_an_error_and_stays_alone(world: World) -> None:
     size = world.size()
-    fork = sign_note(
-        Checkpoint(ORIGIN, size, bytes(32)).text,
-        name=ORIGIN,
-        public=world.key("checkpoint").public,
-        sign=world.key("checkpoint").sign,
-    )
+    fork = signed_by_log(world, bytes(32))
     slow = publisher_of(world, lambda: world.recorder.put_checkpoint(size, fork, None))
 
     with pytest.raises(RootDiffers) as refused:
@@ -207,6 +209,18 @@ def test_another_root_of_the_same_size_is_an_error_and_stays_alone(world: World)
     assert refused.value.computed == slow_root(leaves_of(world))
     assert world.reader.checkpoint() == fork
     assert list(world.reader.checkpoint_sizes()) == [size]
+
+
+def test_the_same_root_under_other_signatures_is_no_contradiction(world: World) -> None:
+    size = world.size()
+    cosigned = (
+        signed_by_log(world, slow_root(leaves_of(world)))
+        + b"\xe2\x80\x94 witness.example AAAAAAAA\n"
+    )
+    slow = publisher_of(world, lambda: world.recorder.put_checkpoint(size, cosigned, None))
+
+    assert slow.publish() is None
+    assert world.reader.checkpoint() == cosigned
 
 
 class TilesContended(LedgerRecorder):

@@ -211,7 +211,7 @@ def test_a_proof_beyond_the_log_is_refused_before_anything_is_read(
 
 
 @pytest.mark.parametrize("lost", [0, 100, 299])
-def test_a_bundle_without_one_of_its_entries_is_not_given(
+def test_a_tile_or_bundle_without_one_of_its_entries_is_not_given(
     recorder: LedgerRecorder, lost: int
 ) -> None:
     fill_quickly(recorder, 300)
@@ -220,10 +220,15 @@ def test_a_bundle_without_one_of_its_entries_is_not_given(
     with writing(recorder.engine) as connection:
         connection.execute(delete(ENTRY).where(ENTRY.c.index == lost))
 
-    with pytest.raises(EntryMissing) as missing:
-        LogReader(recorder).bundle(*((0, 256) if lost < 256 else (1, 44)))
-
-    assert missing.value.index == lost
+    number, width = (0, 256) if lost < 256 else (1, 44)
+    for read in (
+        lambda reader: reader.bundle(number, width),
+        lambda reader: reader.tile(0, number, width),
+        lambda reader: reader.root(300),
+    ):
+        with pytest.raises(EntryMissing) as missing:
+            read(LogReader(recorder))
+        assert missing.value.index == lost
 
 
 def test_a_full_tile_comes_from_storage_as_soon_as_it_is_stored(recorder: LedgerRecorder) -> None:

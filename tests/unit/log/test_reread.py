@@ -2,78 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from ledger.log.errors import (
-    CheckpointDamaged,
     EntryMissing,
     HeadBehind,
     MemberSignatureLost,
-    ReadBackDiffers,
     RootDiffers,
 )
-from ledger.log.publisher import Publisher
-from ledger.record.database import reading, writing
-from ledger.record.errors import TileConflict
-from ledger.record.facts import SealedEntry, Tile
-from ledger.record.tables import CHECKPOINT, ENTRY, HEAD, TILE
+from ledger.record.database import writing
+from ledger.record.tables import ENTRY, HEAD
 from ledger.rules.canonical import encode
 from ledger.rules.digests import command_digest
 from ledger.rules.entries import read_entry
+from tests.unit.log.damaged import (
+    EFFECT,
+    LAST,
+    OWN,
+    PUBLISHED,
+    facts,
+    publish_damaged,
+    refused_by,
+    row_at,
+)
 from tests.unit.log.making import damage, flip, rewrite_last, unguard
-from tests.unit.proof.oracle import slow_leaf, slow_root
-from tests.worlds import ORIGIN, World
-
-PUBLISHED = 12
-"""Size of the checkpoint; what follows is an import with two effects, then a transfer."""
-OWN, EFFECT, LAST = 12, 14, 15
-
-
-@pytest.fixture
-def world(sqlite_url: str) -> Iterator[World]:
-    with World.create(sqlite_url, "reread") as opened:
-        opened.register("shop")
-        opened.register("bob")
-        opened.open_namespace("cards", "shop")
-        opened.grant("shop", "importer", second="bob")
-        opened.register_item("cards/1")
-        opened.transfer("cards/1", to="bob")
-        opened.add_key("bob", "bob-2")
-        assert opened.publish() is not None
-        assert opened.size() == PUBLISHED
-        opened.import_sale("cards/2", seller="ann", buyer="joe")
-        opened.transfer("cards/1", to="shop")
-        assert opened.size() == LAST + 1
-        yield opened
-
-
-def row_at(world: World, index: int) -> SealedEntry:
-    row = world.recorder.entry_at(index)
-    assert row is not None
-    return row
-
-
-def refused_by(world: World) -> Publisher:
-    """A publisher that has seen nothing yet."""
-    return Publisher(world.recorder, world.key("checkpoint"), ORIGIN, world.vkey)
-
-
-def publish_damaged(world: World) -> ReadBackDiffers:
-    """Publish and be refused; nothing more is published or stored than before."""
-    before = list(world.reader.checkpoint_sizes())
-    with pytest.raises(ReadBackDiffers) as refused:
-        refused_by(world).publish()
-    assert list(world.reader.checkpoint_sizes()) == before
-    assert world.recorder.tile(0, 0) is None
-    return refused.value
-
-
-def facts(error: ReadBackDiffers) -> tuple[int, str, object, object]:
-    return error.index, error.field, error.expected, error.found
+from tests.unit.proof.oracle import slow_leaf
+from tests.worlds import World
 
 
 @pytest.mark.parametrize("index", [OWN, EFFECT, LAST])
@@ -367,100 +324,3 @@ def test_bytes_that_are_no_entry_are_not_signed(world: World) -> None:
 
     assert facts(found)[:3] == (LAST, "entry", "an entry")
     assert "second spelling" in str(found.found)
-
-
-# What was published before
-
-
-def test_a_flipped_bit_of_the_last_checkpoint_is_found(world: World) -> None:
-    note = world.reader.checkpoint()
-    assert note is not None
-    where = CHECKPOINT.c.size == PUBLISHED
-    damage(world.recorder.engine, CHECKPOINT, where, note=flip(note, 8 * (len(note) - 9)))
-
-    with pytest.raises(CheckpointDamaged) as refused:
-        refused_by(world).publish()
-
-    assert refused.value.size == PUBLISHED
-    assert "signature" in refused.value.reason
-
-
-def test_a_checkpoint_under_another_size_is_found(world: World) -> None:
-    damage(world.recorder.engine, CHECKPOINT, CHECKPOINT.c.size == PUBLISHED, size=PUBLISHED - 1)
-
-    with pytest.raises((CheckpointDamaged, RootDiffers)) as refused:
-        refused_by(world).publish()
-
-    assert isinstance(refused.value, CheckpointDamaged)
-    assert refused.value.size == PUBLISHED - 1
-    assert refused.value.reason == f"its note says {PUBLISHED}"
-
-
-@pytest.mark.parametrize("index", [0, 5, PUBLISHED - 1])
-def test_a_flipped_leaf_under_the_last_checkpoint_is_found(world: World, index: int) -> None:
-    leaves = world.recorder.leaves(0, PUBLISHED)
-    signed = slow_root(leaves)
-    leaves[index] = flip(leaves[index], 255)
-    damage(world.recorder.engine, ENTRY, ENTRY.c.index == index, leaf=leaves[index])
-
-    with pytest.raises(RootDiffers) as refused:
-        refused_by(world).publish()
-
-    assert (refused.value.size, refused.value.signed) == (PUBLISHED, signed)
-    assert refused.value.computed == slow_root(leaves)
-
-
-def test_a_flipped_bit_of_a_full_tile_is_found(world: World) -> None:
-    drafts = [world.item_draft(f"cards/{number}") for number in range(300, 550)]
-    world.send(*(world.submission(draft) for draft in drafts))
-    world.publish()
-    size, root = world.size(), slow_root(world.recorder.leaves(0, world.size()))
-    with reading(world.recorder.engine) as connection:
-        hashes = connection.execute(select(TILE.c.hashes)).scalar_one()
-    damage(world.recorder.engine, TILE, TILE.c.level == 0, hashes=flip(hashes, 8 * 8000))
-    world.register_item("cards/700")
-
-    with pytest.raises(RootDiffers) as refused:
-        refused_by(world).publish()
-
-    assert (refused.value.size, refused.value.signed) == (size, root)
-    assert world.reader.published_size() == size
-
-
-def test_a_wrong_tile_left_by_a_crash_stops_the_signature(sqlite_url: str) -> None:
-    with World.create(sqlite_url, "tile") as world:
-        world.register("shop")
-        world.open_namespace("cards", "shop")
-        drafts = [world.item_draft(f"cards/{number}") for number in range(250)]
-        world.send(*(world.submission(draft) for draft in drafts))
-        world.recorder.put_tiles([Tile(0, 0, bytes(8192))])
-
-        with pytest.raises(TileConflict) as refused:
-            refused_by(world).publish()
-
-        assert (refused.value.level, refused.value.number) == (0, 0)
-        assert world.reader.published_size() == 0
-
-
-def test_a_publisher_that_was_refused_checks_everything_again(world: World) -> None:
-    leaf = row_at(world, EFFECT).leaf
-    publisher = refused_by(world)
-    damage(world.recorder.engine, ENTRY, ENTRY.c.index == EFFECT, leaf=flip(leaf))
-    with pytest.raises(ReadBackDiffers):
-        publisher.publish()
-
-    damage(world.recorder.engine, ENTRY, ENTRY.c.index == EFFECT, leaf=leaf)
-
-    assert publisher.publish() is not None
-    assert world.reader.published_size() == LAST + 1
-
-
-def test_heads_and_parties_are_read_again_when_they_were_forgotten(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ledger.log.reread._STREAMS_KEPT", 1)
-    world.register("eve")
-    world.transfer("cards/1", to="eve")
-    world.transfer("cards/1", to="bob")
-
-    assert refused_by(world).publish() is not None
