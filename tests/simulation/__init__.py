@@ -1,0 +1,1 @@
+"""Random histories against a slow model, with full checks at the end of each."""

@@ -1,0 +1,269 @@
+"""What a ledger must answer: the specification once more, in plain dictionaries, slow on purpose.
+
+It knows nothing of the code under test: it reads JSON documents and hashes with hashlib. It takes
+bodies for well formed, since the machines send no others.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Document = dict[str, Any]
+Fact = tuple[str, str, Document]
+
+HELD = {"root", "system", "receipt", "checkpoint"} | {
+    *("arbitrator", "freezer", "importer", "officer", "registrar"),
+}
+MOVING = {"arbitrator", "importer", "officer", "root"}
+# kind: (role tuples, newcomer, risky, what it must expect, sealed names); specification, 9.5
+TABLE = """
+    publish-policy/1        root                                  -        yes -         -
+    register-party/1        party,registrar|party                 party    no  -         -
+    add-key/1               party,new                             new      yes party     -
+    revoke-key/1            party                                 -        no  party     -
+    recover-party/1         new,officer,officer                   new      yes -         -
+    object-key-change/1     party                                 -        no  -         -
+    complete-key-change/1   system                                -        no  -         -
+    cancel-command/1        signer                                -        no  -         -
+    grant-role/1            root,grantee|root,grantee,second      -        yes -         -
+    withdraw-role/1         root                                  -        yes -         -
+    open-namespace/1        root,owner                            -        no  namespace -
+    register-item/1         owner                                 -        no  -         name
+    transfer-item/1         owner,recipient                       -        yes item      -
+    offer-transfer/1        owner                                 -        yes item      -
+    accept-transfer/1       recipient                             -        yes item      -
+    withdraw-offer/1        owner                                 -        no  item      -
+    refuse-offer/1          recipient                             -        no  item      -
+    freeze-item/1           freezer                               -        no  -         reason
+    unfreeze-item/1         freezer                               -        no  -         reason
+    import-sale/1           importer                              -        yes item      -
+    claim-imported-party/1  claimant,officer,officer              claimant yes -         -
+"""
+KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+US = timedelta(microseconds=1)
+
+
+class No(Exception):
+    """The prediction that a command is refused; `str` of it is the code."""
+
+
+def need(condition: object, code: str) -> None:
+    if not condition:
+        raise No(code)
+
+
+def canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def tagged(tag: str, data: bytes) -> str:
+    return hashlib.sha256(f"yinzheng/{tag}/v1\n".encode() + data).hexdigest()
+
+
+def key_id(key: Document) -> str:
+    raw = base64.b64decode(key["public"])
+    return tagged("key", key["alg"].encode() + b"\0" + raw)
+
+
+def us(text: str) -> int:
+    return (datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z") - EPOCH) // US
+
+
+def text(micros: int) -> str:
+    return (EPOCH + micros * US).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def stream_of(party: str) -> str:
+    return party if party.startswith("imported/") else "party/" + party
+
+
+class State:
+    """Everything that was written so far."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.at = self.size = 0
+        self.policy: Document = {}
+        self.heads: dict[str, Document] = {}  # stream -> leaf (None until read), command, count
+        self.parties: dict[str, Document] = {}
+        self.keys: dict[str, str] = {}
+        self.namespaces: dict[str, str] = {}
+        self.items: dict[str, Document] = {}
+        self.commands: dict[tuple[str, str], tuple[str, int]] = {}
+        self.published: dict[int, str] = {}
+
+
+class Parties(State):
+    """The rules of every command, and those of parties, keys and roles."""
+
+    def derive(self, command: Document, digest: str, at: int) -> list[Fact]:
+        kind, body = command["kind"], command["body"]
+        need(kind in KINDS, "unknown-kind")
+        tuples, newcomer, risky, expects, sealed = KINDS[kind]
+        need(command["log"] == self.origin, "wrong-log")
+        signed, until = us(command["at"]), us(command["not_after"])
+        need(signed <= until <= signed + 86_400_000_000 and at <= until, "expired")
+        need(at >= signed - 300_000_000, "not-yet-valid")
+        seen = command["seen"]
+        need(seen is None or self.published.get(seen["size"]) == seen["root"], "other-view")
+        need(command["policy"] == tagged("policy", canonical(self.policy)), "policy-not-in-force")
+        signers = command["signers"]
+        roles = ",".join(signer["role"] for signer in signers)
+        need(roles in tuples.split("|"), "wrong-signers")
+        need(command["by"] in [signer["party"] for signer in signers], "wrong-signers")
+        need(len({signer["key"] for signer in signers}) == len(signers), "wrong-signers")
+        for signer in signers:
+            if signer["role"] != newcomer:
+                self.check_signer(signer, at if risky == "yes" else None)
+            party = self.parties.get(signer["party"], {"cancelled": ()})
+            need(digest not in party["cancelled"], "command-cancelled")
+        names = [one["name"] for one in command["sealed"]]
+        need(names == ([] if sealed == "-" else [sealed]), "malformed")
+        if kind == "import-sale/1":
+            self.check_row(body, signers[0]["party"])
+        if expects != "-":
+            own = expects == "party"
+            wanted = stream_of(body["party"]) if own else f"{expects}/{body[expects]}"
+            need(wanted in [one["stream"] for one in command["expect"]], "missing-expectation")
+        for one in command["expect"]:
+            head = self.heads.get(one["stream"], {"leaf": None, "command": None})
+            what = "after" if "after" in one else "leaf"
+            found = head["command" if what == "after" else "leaf"]
+            known = found is not None or one["stream"] not in self.heads
+            need(known and found == one[what], "stale-expectation")
+            need(what == "leaf" or found is not None, "stale-expectation")
+        rule = getattr(self, kind[:-2].replace("-", "_"))
+        facts: list[Fact] = rule(command, body, at)
+        return facts
+
+    def check_signer(self, signer: Document, risky_at: int | None) -> None:
+        need(signer["party"] in self.parties, "unknown-party")
+        party = self.parties[signer["party"]]
+        need(signer["key"] in self.valid_keys(party), "key-not-valid")
+        ready = party["keys"][signer["key"]]["ready"]
+        need(risky_at is None or risky_at >= ready, "key-cooling-down")
+        need(signer["role"] not in HELD or signer["role"] in party["roles"], "role-missing")
+
+    @staticmethod
+    def valid_keys(party: Document) -> list[str]:
+        return [key for key, one in party["keys"].items() if not one["revoked"]]
+
+    def fresh(self, body: Document, signer: Document) -> None:
+        key = key_id(body["key"])
+        need(key not in self.keys, "key-used")
+        need((signer["party"], signer["key"]) == (body["party"], key), "wrong-signers")
+
+    def exists(self, name: str) -> Document:
+        need(name in self.parties, "unknown-party")
+        return self.parties[name]
+
+    def after(self, at: int, delay: str) -> str:
+        return text(at + self.policy[delay] * 1_000_000)
+
+    # Parties
+
+    def publish_policy(self, command: Document, body: Document, at: int) -> list[Fact]:
+        present = tagged("policy", canonical(self.policy))
+        need(body["replaces"] == present, "policy-not-in-force")
+        need(tagged("policy", canonical(body["policy"])) != present, "policy-unchanged")
+        return [("policy/ledger", "policy-published/1", {})]
+
+    def register_party(self, command: Document, body: Document, at: int) -> list[Fact]:
+        need(body["party"] != "unknown" and body["party"] not in self.parties, "party-exists")
+        alone = len(command["signers"]) == 1
+        need(self.policy["registration"] == "open" or not alone, "wrong-signers")
+        self.fresh(body, command["signers"][0])
+        return [(stream_of(body["party"]), "party-registered/1", {})]
+
+    def add_key(self, command: Document, body: Document, at: int) -> list[Fact]:
+        need(command["signers"][0]["party"] == body["party"], "wrong-signers")
+        self.fresh(body, command["signers"][1])
+        need(len(self.valid_keys(self.parties[body["party"]])) < 100, "too-large")
+        data = {"ready": self.after(at, "key_cool_down_s")}
+        return [(stream_of(body["party"]), "key-added/1", data)]
+
+    def revoke_key(self, command: Document, body: Document, at: int) -> list[Fact]:
+        signer = command["signers"][0]
+        need(signer["party"] == body["party"], "wrong-signers")
+        party = self.parties[body["party"]]
+        need(body["key"] in self.valid_keys(party), "key-not-valid")
+        waiting = party["change"]["revokes"] if party["change"] else None
+        left = [key for key in self.valid_keys(party) if key not in {body["key"], waiting}]
+        need(left or not party["founder"], "last-key")
+        stream = stream_of(body["party"])
+        if signer["key"] == body["key"]:
+            return [(stream, "key-revoked/1", {})]
+        need(party["change"] is None, "change-pending")
+        due = self.after(at, "key_change_delay_s")
+        return [(stream, "key-change-requested/1", {"due": due})]
+
+    def recover_party(self, command: Document, body: Document, at: int) -> list[Fact]:
+        party = self.exists(body["party"])
+        self.officers(command, body)
+        self.fresh(body, command["signers"][0])
+        need(party["change"] is None, "change-pending")
+        due = self.after(at, "key_change_delay_s")
+        return [(stream_of(body["party"]), "key-change-requested/1", {"due": due})]
+
+    def officers(self, command: Document, body: Document) -> None:
+        three = {body["party"], *(one["party"] for one in command["signers"][1:])}
+        need(len(three) == 3, "wrong-signers")
+
+    def object_key_change(self, command: Document, body: Document, at: int) -> list[Fact]:
+        signer = command["signers"][0]
+        need(signer["party"] == body["party"], "wrong-signers")
+        change = self.exists(body["party"])["change"]
+        need(change and change["digest"] == body["change"], "no-such-change")
+        need(signer["key"] != change["with"], "wrong-signers")
+        return [(stream_of(body["party"]), "key-change-stopped/1", {})]
+
+    def complete_key_change(self, command: Document, body: Document, at: int) -> list[Fact]:
+        party, stream = self.exists(body["party"]), stream_of(body["party"])
+        change = party["change"]
+        need(change and change["digest"] == body["change"], "no-such-change")
+        need(body["due"] == text(change["due"]) and at >= change["due"], "change-not-due")
+        timer = tagged("timer", canonical([stream, "key-change", body["due"]]))
+        need(command["id"] == timer, "malformed")
+        if change["adds"]:
+            revoked, added = sorted(self.valid_keys(party)), change["adds"]
+        else:
+            revoked, added = [change["revokes"]], None
+        return [(stream, "key-change-completed/1", {"added": added, "revoked": revoked})]
+
+    def cancel_command(self, command: Document, body: Document, at: int) -> list[Fact]:
+        target, by = body["command"], command["signers"][0]["party"]
+        need(target["log"] == self.origin, "wrong-log")
+        need(by in [signer["party"] for signer in target["signers"]], "wrong-signers")
+        digest = tagged("command", canonical(target))
+        return [(stream_of(by), "command-cancelled/1", {"command": digest})]
+
+    # Roles
+
+    def grant_role(self, command: Document, body: Document, at: int) -> list[Fact]:
+        signers, name, role = command["signers"], body["party"], body["role"]
+        need(signers[1]["party"] == name, "wrong-signers")
+        need(role not in self.exists(name)["roles"], "role-held")
+        if len(signers) == 3:
+            second = signers[2]["party"]
+            need(second not in {signers[0]["party"], name}, "witness-not-independent")
+            need(not self.exists(second)["founder"], "witness-not-independent")
+        alone = role in MOVING and len(signers) == 2
+        founders = {one for one, party in self.parties.items() if party["founder"]}
+        need(not alone or not set(self.keys.values()) - founders - {name}, "second-party-needed")
+        return [(stream_of(name), "role-granted/1", {"single_handed": alone})]
+
+    def withdraw_role(self, command: Document, body: Document, at: int) -> list[Fact]:
+        need(body["role"] in self.exists(body["party"])["roles"], "role-not-held")
+        own = command["signers"][0]["party"] == body["party"]
+        need(not own or body["role"] != "root", "last-key")
+        return [(stream_of(body["party"]), "role-withdrawn/1", {})]
+
+    def open_namespace(self, command: Document, body: Document, at: int) -> list[Fact]:
+        need(body["namespace"] not in self.namespaces, "namespace-taken")
+        data = {"owner": command["signers"][1]["party"]}
+        return [("namespace/" + body["namespace"], "namespace-opened/1", data)]

@@ -1,0 +1,33 @@
+"""How many histories are played, and how long each is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.simulation.histories import Histories
+
+STEPS = 40
+
+
+def run_histories(machine: Callable[[], Histories], *, share: int) -> None:
+    """Play random histories.
+
+    Args:
+        machine: Begins a history.
+        share: How many of them for a hundred examples of the profile in force.
+
+    """
+    profile = settings.default
+    assert profile is not None
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=max(1, profile.max_examples * share // 100),
+            stateful_step_count=STEPS,
+            # A history takes as long as it takes.
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
