@@ -1,0 +1,112 @@
+"""Running `yinzheng` as a program, and small tables of sales to import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_S = 120
+HEADER = "timestamp,item_id,price_eth,price_wei,from,to,block,tx"
+NOBODY = "0x" + "0" * 40
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run of the program left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON line of stdout."""
+        assert self.out.endswith("\n"), self.err
+        (line,) = self.out.splitlines()
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error that the one JSON line tells."""
+        found: dict[str, Any] = self.document["error"]
+        return found
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program on a machine of its own: its marks lie in a folder of the test."""
+
+    state: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "XDG_STATE_HOME": str(self.state),
+            **self.environment,
+        }
+
+    def command(self, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "api.cli.main", *map(str, arguments)]
+
+    def __call__(self, *arguments: object) -> Ran:
+        run = subprocess.run(
+            self.command(*arguments),
+            env=self.env,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        return Ran(run.returncode, run.stdout, run.stderr)
+
+    def json(self, *arguments: object) -> dict[str, Any]:
+        """Run with --json, expect exit code 0, and return what stdout says."""
+        ran = self(*arguments, "--json")
+        assert ran.code == 0, ran
+        return ran.document
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+
+def address(number: int) -> str:
+    return f"0x{number:040x}"
+
+
+def row(
+    number: int, item: object, seller: int, buyer: int | None, *, wei: int = 10**16, day: int = 1
+) -> str:
+    """One sale: its number makes its transaction, its day its time."""
+    to = NOBODY if buyer is None else address(buyer)
+    eth = f"{wei // 10**18}.{wei % 10**18:018d}"[:-12]
+    stamp = f"2018-01-{day:02} 10:00:00 UTC"
+    return f"{stamp},{item},{eth},{wei},{address(seller)},{to},{5_000_000 + number},0x{number:064x}"
+
+
+def table(path: Path, rows: Sequence[str | bytes]) -> Path:
+    """Write a table of sales."""
+    lines = [
+        HEADER.encode(),
+        *(each if isinstance(each, bytes) else each.encode() for each in rows),
+    ]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
