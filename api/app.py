@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -48,9 +48,8 @@ def create_app(house: House, *, publish_every_s: float = PUBLISH_EVERY_S) -> Fas
         try:
             yield
         finally:
-            working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
+            keeper.stop()
+            await working
 
     app = FastAPI(
         title="Yinzheng",

@@ -35,6 +35,7 @@ class Keeper:
         self._publish_every_s = publish_every_s
         self._publish_next_s = 0.0
         self._woken = asyncio.Event()
+        self._stopping = False
         self._failures: dict[str, str] = {}
 
     @property
@@ -46,13 +47,20 @@ class Keeper:
         """Begin the next round at once: something was written."""
         self._woken.set()
 
+    def stop(self) -> None:
+        """Finish after one last round, so that nothing stays unpublished."""
+        self._stopping = True
+        self._woken.set()
+
     async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
+        """Work until stopped."""
+        while not self._stopping:
             await self.round()
             with suppress(TimeoutError):
                 # Other processes write to the same database and wake nobody here.
                 await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)
+        self._publish_next_s = 0.0
+        await self.round()
 
     async def round(self) -> None:
         """Bring the projections up to date, let timers fire, publish what is new if it is time."""

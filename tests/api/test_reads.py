@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from api.app import create_app
 from ledger.proof.checkpoint import open_checkpoint
 from ledger.proof.merkle import check_consistency, check_inclusion
 from ledger.proof.vkey import VerifierKey
 from ledger.rules.text import b64encode, format_time
-from tests.api.serving import Served, body_of, furnish, serve
+from tests.api.serving import Served, body_of, furnish, house_of, serve
 from tests.api.test_commands import member
-from tests.worlds import SECOND_US, START_US
+from tests.databases import sqlite_file_url
+from tests.worlds import SECOND_US, START_US, World
 
 NEVER = "does-not-exist"
 
@@ -486,6 +490,22 @@ def test_a_failing_publisher_makes_the_server_unready_and_not_dead(
     assert answer.status_code == 201
     assert ready.json()["checks"]["checkpoint"] == {"status": "failing", "error": "RuntimeError"}
     assert served.client.get("/livez").status_code == 200
+
+
+def test_what_was_written_last_is_published_before_the_server_ends(tmp_path: Path) -> None:
+    with World.create(sqlite_file_url(tmp_path), "ending") as world:
+        app = create_app(house_of(world, tmp_path), publish_every_s=3600)
+        with TestClient(app) as client:
+            body = body_of(world.submission(member(world, "carl")))
+            headers = {"Content-Type": "application/json"}
+            index = client.post("/v1/commands", content=body, headers=headers).json()["receipt"][
+                "index"
+            ]
+            before = client.get("/v1/log").json()["published"]["size"]
+
+        published = app.state.rooms.house.reader.published_size()
+
+    assert (before, published) == (index, index + 1)
 
 
 def test_a_timer_fires_when_it_is_due(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
