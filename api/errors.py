@@ -147,6 +147,8 @@ _BUG = HTTPStatus.INTERNAL_SERVER_ERROR
 # 422 well formed and never acceptable; 503 not now.
 STATUS_OF: Mapping[Answered, HTTPStatus] = {
     rules.Malformed: _BAD,
+    rules.UnknownVersion: _BAD,
+    rules.UnknownVersion: _BAD,
     rules.Refused: _CLASH,
     rules.WrongLog: _NEVER,
     rules.Expired: _NEVER,

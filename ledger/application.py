@@ -216,6 +216,7 @@ class Ledger(Application[str]):
         facts = derive(command, at=at, index=draft.size, log=self.origin, view=draft)
         _check_signatures(command, submission, draft)
         opened = _check_disclosures(command, submission.disclosures)
+        _check_texts(command.body, "command.body")
         _check_cancel(command, draft)
         check_before_write(command, facts, draft)
         own = draft.seal(command, submission.sigs, facts, at)
@@ -301,6 +302,18 @@ def _check_disclosures(
             raise DisclosureInvalid("the disclosure opens another digest", name=disclosure.name)
         opened.append((str(entry["subject"]), disclosure))
     return opened
+
+
+def _check_texts(value: Any, field: str) -> None:
+    """Hold every text of a body to the rules of admission; most are plain identifiers anyway."""
+    if isinstance(value, str):
+        check_text(value, field=field)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _check_texts(inner, f"{field}.{name}")
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _check_texts(inner, f"{field}[{position}]")
 
 
 def _check_cancel(command: Command, draft: Draft) -> None:

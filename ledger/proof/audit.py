@@ -239,7 +239,9 @@ def _check_kept(
 
 def _check_vkey(running: Audit) -> None:
     opened = running.replay.view.streams.get(LOG_STREAM)
-    named = opened.state.vkey if opened and isinstance(opened.state, Log) else None
+    if opened is None:
+        raise Unverifiable("checkpoint", "the log is empty: it shows nothing", field="size")
+    named = opened.state.vkey if isinstance(opened.state, Log) else None
     if named != running.key.format():
         raise Tampered(
             "checkpoint",

@@ -35,7 +35,7 @@ from ledger.rules.canonical import encode
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
 from ledger.rules.entries import Entry, read_entry
-from ledger.rules.errors import Malformed, Refused, RuleError, UnknownKind
+from ledger.rules.errors import Malformed, Refused, RuleError, UnknownKind, UnknownVersion
 from ledger.rules.evolve import evolve
 from ledger.rules.kinds import EVENT_TYPES, kind_of, registered_key
 from ledger.rules.model import Fact
@@ -151,6 +151,8 @@ class Replay:
     def _parse(self, raw: bytes, index: int) -> Entry:
         try:
             entry = read_entry(raw)
+        except UnknownVersion as unknown:
+            raise _too_new(unknown, index) from None
         except Malformed as bad:
             raise MalformedEvidence("parse", str(bad), index=index, field=bad.field) from None
         except Refused as bad:
@@ -320,8 +322,14 @@ def _unknown(entry: Entry, what: str, found: str) -> Unverifiable:
     )
 
 
+def _too_new(unknown: UnknownVersion, index: int | None) -> Unverifiable:
+    return Unverifiable("type", str(unknown), index=index, field=unknown.field)
+
+
 def _broken(refusal: RuleError) -> VerificationError:
     """Turn a refusal into a fault: what the rules refuse must not be in the log."""
+    if isinstance(refusal, UnknownVersion):
+        return _too_new(refusal, None)
     if isinstance(refusal, Malformed):
         return MalformedEvidence("rule", str(refusal), field=refusal.field)
     assert isinstance(refusal, Refused)  # noqa: S101 - the only other kind

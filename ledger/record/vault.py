@@ -4,7 +4,7 @@ Each subject has one random 32-byte key in a file of its own, outside the databa
 its backups. A value is boxed with AES-256-GCM; the associated data binds the box to its log,
 entry, field and subject, so that a box cannot be moved to another row.
 
-A box is nonce (12 bytes) || ciphertext || tag (16 bytes). Specification: protocol, section 6.
+A box is nonce (12 bytes) || ciphertext || tag (16 bytes). Specification: docs/spec.md section 7.
 """
 
 from __future__ import annotations

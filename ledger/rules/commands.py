@@ -129,6 +129,7 @@ def command_of(raw: bytes, document: dict[str, Any]) -> Command:
 
 def _command(raw: bytes, document: Any) -> Command:
     check_depth(raw, field="command", most=COMMAND_DEPTH_MAX)
+    schema.version(document, "command")
     schema.check_object(document, _COMMAND, "command")
     _sorted_once(document["expect"], "stream", "command.expect")
     _sorted_once(document["sealed"], "name", "command.sealed")

@@ -54,9 +54,7 @@ def sealed_digest(log: str, command_id: str, name: str, salt: str, value: str) -
     return _sha256(_SEALED_TAG, encode([log, command_id, name, salt, value]))
 
 
-def sale_identity(
-    namespace: str, row: dict[str, Any], *, tx: str | None, ordinal: int
-) -> str:
+def sale_identity(namespace: str, row: dict[str, Any], *, tx: str | None, ordinal: int) -> str:
     """Identity of an imported sale (section 8).
 
     Args:

@@ -79,6 +79,7 @@ def read_entry(raw: bytes) -> Entry:
     document = decode(raw, limit=ENTRY_BYTES_MAX, field="entry")
     if not isinstance(document, dict):
         raise Malformed("entry", "is not an object")
+    schema.version(document, "entry")
     own = "command" in document
     schema.check_object(document, _OWN if own else _EFFECT, "entry")
     # The document re-encoded to `raw`, so these are the bytes inside it.

@@ -2,6 +2,7 @@
 
 RuleError
 ├── Malformed                 not in the one accepted form
+│   └── UnknownVersion        of a version or with an algorithm that is not known here
 └── Refused                   well formed, but a rule says no; nothing is recorded
     ├── WrongLog  Expired  NotYetValid  OtherView  PolicyNotInForce
     ├── TooLarge  UnknownKind  WrongSigners  KeyNotValid  KeyCoolingDown  RoleMissing
@@ -40,6 +41,12 @@ class Malformed(RuleError):
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
+
+
+class UnknownVersion(Malformed):
+    """A version or an algorithm that this version of the program does not know."""
+
+    code = "unknown-version"
 
 
 class Refused(RuleError):

@@ -170,7 +170,9 @@ def _check_recipient(offer: Offer, signer: str) -> None:
 def _end_offer(given: Given) -> list[Fact]:
     (item, offer), signer = _standing(given), given.command.signers[0]
     if signer.role == "owner" and signer.party != item.owner:
-        raise NotOwner(f"{signer.party} does not own the item", party=signer.party, owner=item.owner)
+        raise NotOwner(
+            f"{signer.party} does not own the item", party=signer.party, owner=item.owner
+        )
     if signer.role == "recipient":
         _check_recipient(offer, signer.party)
     return [Fact(item_stream(given.body["item"]), "offer-ended/1", {})]

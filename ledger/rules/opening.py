@@ -62,6 +62,8 @@ def _open(given: Given) -> list[Fact]:
     if given.index != 0 or given.view.stream(LOG_STREAM) is not None:
         raise AlreadyOpen("the log has its entry 0", index=given.index)
     founders = given.body["parties"]
+    if given.command.document["expect"]:
+        raise Malformed("command.expect", "is not empty in entry 0")
     if tuple(founder["role"] for founder in founders) != OPERATOR_ROLES:
         raise Malformed("command.body.parties", f"are not {', '.join(OPERATOR_ROLES)} in order")
     if len({founder["party"] for founder in founders}) != len(founders):

@@ -36,7 +36,9 @@ def _grant(given: Given) -> list[Fact]:
     if second is not None:
         _check_second(given, second)
     needed = role in MOVES_PROPERTY and second is None
-    if needed and given.view.independent_party(besides=frozenset({party})):
+    # Whoever could sign as the second: neither of the two that sign already.
+    besides = frozenset({party, given.command.signers[0].party})
+    if needed and given.view.independent_party(besides=besides):
         raise SecondPartyNeeded(f"{role} can move property: a second party signs too", role=role)
     data = {"single_handed": needed}
     return [Fact(party_stream(party), "role-granted/1", data)]
@@ -117,6 +119,9 @@ EVENTS = (
     EventType("role-granted/1", {"single_handed": schema.flag}, _granted, "a role was granted"),
     EventType("role-withdrawn/1", {}, _withdrawn, "a role was withdrawn"),
     EventType(
-        "namespace-opened/1", {"owner": schema.party}, _namespace_opened, "a namespace got its owner"
+        "namespace-opened/1",
+        {"owner": schema.party},
+        _namespace_opened,
+        "a namespace got its owner",
     ),
 )

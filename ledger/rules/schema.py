@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ledger.rules import text
-from ledger.rules.errors import Malformed
+from ledger.rules.errors import Malformed, UnknownVersion
 
 Check = Callable[[Any, str], None]
 Schema = dict[str, Check]
@@ -129,7 +129,6 @@ def flag(value: Any, field: str) -> None:
         raise Malformed(field, "is not true or false")
 
 
-KEY: Schema = {"alg": one_of({"ed25519", "p256"}), "public": base64}
 MONEY: Schema = {"amount": amount, "currency": currency}
 POLICY: Schema = {
     "claim_cool_down_s": seconds,
@@ -142,6 +141,28 @@ POLICY: Schema = {
     "v": whole(1, 1),
 }
 
+ALGORITHMS = frozenset({"ed25519", "p256"})
+
+
+def version(document: object, field: str) -> None:
+    """Accept version 1, before anything else of a document is looked at.
+
+    Raises:
+        UnknownVersion: Another version, whose fields are not known here.
+
+    """
+    found = document.get("v") if isinstance(document, dict) else None
+    if type(found) is int and found != 1:
+        raise UnknownVersion(f"{field}.v", f"is version {found}, not 1")
+
+
+def _algorithm(value: Any, field: str) -> None:
+    if isinstance(value, str) and value not in ALGORITHMS:
+        raise UnknownVersion(field, "is not an algorithm known here")
+    one_of(ALGORITHMS)(value, field)
+
+
+KEY: Schema = {"alg": _algorithm, "public": base64}
 key = nested(KEY)
 money = nested(MONEY)
 

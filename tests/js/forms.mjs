@@ -20,6 +20,15 @@ export class Malformed extends Error {
   }
 }
 
+/** Of a version, or with an algorithm, that is not known here. */
+export class UnknownVersion extends Malformed {}
+
+/** Refuse another version before any other field is looked at. */
+function checkVersion(document, field) {
+  const v = document !== null && typeof document === "object" ? document.v : undefined;
+  if (Number.isSafeInteger(v) && v !== 1) throw new UnknownVersion(`${field}.v`, "is not 1");
+}
+
 const bad = (field, why) => {
   throw new Malformed(field, why);
 };
@@ -203,7 +212,12 @@ export const object = (fields) => (value, field) => {
 
 const MOST = Number.MAX_SAFE_INTEGER;
 export const seconds = whole(0, 366 * 24 * 3600);
-export const key = object({ alg: oneOf("ed25519", "p256"), public: base64 });
+const algorithm = (value, field) => {
+  const known = ["ed25519", "p256"];
+  if (typeof value === "string" && !known.includes(value)) throw new UnknownVersion(field, "alg");
+  oneOf(...known)(value, field);
+};
+export const key = object({ alg: algorithm, public: base64 });
 export const money = object({ amount, currency });
 export const position = whole(0, MOST);
 export const rowNumber = whole(1, MOST);
@@ -249,6 +263,7 @@ const commandFields = object({
 
 /** Check a command's document; returns its canonical bytes. */
 export function checkCommand(document, field = "command") {
+  checkVersion(document, field);
   commandFields(document, field);
   const sorted = [document.expect.map((one) => one.stream), document.sealed.map((one) => one.name)];
   if (!sorted.every(ascending)) bad(field, "expect or sealed is not sorted");
@@ -276,6 +291,7 @@ const effect = { ...common, cause: hex32, effect: whole(1, 1000) };
 export function readEntry(raw) {
   const document = readCanonical(raw, 65_535);
   anyObject(document, "entry");
+  checkVersion(document, "entry");
   const isOwn = Object.hasOwn(document, "command");
   object(isOwn ? own : effect)(document, "entry");
   return { document, isOwn, command: isOwn ? checkCommand(document.command) : null };

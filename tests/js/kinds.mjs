@@ -76,6 +76,7 @@ function waitingChange({ ledger, body }) {
 
 function openLedger({ body, command, index, ledger, signers }) {
   need(index === 0 && !ledger.streams.has("log"), "already-open");
+  need(command.expect.length === 0, "malformed");
   need(sameList(body.parties.map((one) => one.role), FOUNDING), "malformed");
   const names = new Set(body.parties.map((one) => one.party));
   need(names.size === 4 && !names.has("unknown"), "malformed");
@@ -171,9 +172,9 @@ function cancelCommand({ body, command, signers }) {
   return [[stream, "command-cancelled/1", { command: commandDigest(raw) }]];
 }
 
-function independentParty(ledger, besides) {
-  const { founders } = ledger.state("log");
-  return [...ledger.keys.values()].some((one) => one !== besides && !founders.includes(one));
+function independentParty(ledger, ...besides) {
+  const known = [...ledger.state("log").founders, ...besides];
+  return [...ledger.keys.values()].some((one) => !known.includes(one));
 }
 
 function grantRole({ body, ledger, signers }) {
@@ -186,7 +187,7 @@ function grantRole({ body, ledger, signers }) {
     need(independent, "witness-not-independent");
   }
   const alone = MOVES_PROPERTY.includes(body.role) && second === undefined;
-  need(!alone || !independentParty(ledger, body.party), "second-party-needed");
+  need(!alone || !independentParty(ledger, body.party, signers[0].party), "second-party-needed");
   return [[ownStream(body), "role-granted/1", { single_handed: alone }]];
 }
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import {
   Fault,
   Malformed,
+  UnknownVersion,
   canonical,
   incomplete,
   micros,
@@ -173,6 +174,7 @@ class Audit {
       keys.push(...this.signingKeys(command));
     } catch (error) {
       if (error instanceof Refused) require(false, "rule", error.code);
+      if (error instanceof UnknownVersion) throw tooNew(error, document.stream);
       if (error instanceof Malformed) require(false, "rule", error.field);
       throw error;
     }
@@ -240,11 +242,15 @@ class Audit {
   }
 }
 
+const tooNew = (error, stream) =>
+  unverifiable("type", error.message, { stream, field: error.field });
+
 function parsed(raw) {
   let entry;
   try {
     entry = readEntry(raw);
   } catch (error) {
+    if (error instanceof UnknownVersion) throw tooNew(error, null);
     if (error instanceof Malformed) throw tampered("parse", error.message, { field: error.field });
     throw error;
   }
