@@ -148,7 +148,6 @@ _BUG = HTTPStatus.INTERNAL_SERVER_ERROR
 STATUS_OF: Mapping[Answered, HTTPStatus] = {
     rules.Malformed: _BAD,
     rules.UnknownVersion: _BAD,
-    rules.UnknownVersion: _BAD,
     rules.Refused: _CLASH,
     rules.WrongLog: _NEVER,
     rules.Expired: _NEVER,

@@ -100,7 +100,6 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "unknown-kind": ("There is no such kind of command", "没有这种命令"),
     "unknown-namespace": ("Nobody has opened this namespace", "该命名空间尚未开启"),
     "unknown-party": ("The party is not registered", "该主体未登记"),
-    "unknown-version": ("Of a version that is not known here", "版本或算法未知"),
     "unsafe-database": ("The database is not set up safely", "数据库设置不安全"),
     "vault-error": ("A sealed value cannot be read", "无法读取密封内容"),
     "view-behind": ("The view is not up to date yet", "视图尚未更新"),
