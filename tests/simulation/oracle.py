@@ -254,7 +254,8 @@ class Parties(State):
             need(not self.exists(second)["founder"], "witness-not-independent")
         alone = role in MOVING and len(signers) == 2
         founders = {one for one, party in self.parties.items() if party["founder"]}
-        need(not alone or not set(self.keys.values()) - founders - {name}, "second-party-needed")
+        others = set(self.keys.values()) - founders - {name, signers[0]["party"]}
+        need(not alone or not others, "second-party-needed")
         return [(stream_of(name), "role-granted/1", {"single_handed": alone})]
 
     def withdraw_role(self, command: Document, body: Document, at: int) -> list[Fact]:

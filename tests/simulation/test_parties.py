@@ -29,6 +29,9 @@ class PartyHistories(Histories):
         """Name a party; mostly one of few, so that much happens to it."""
         return pick(dice, [*("ann", "bob", "operator", "system"), *self.claimed()], EVERYBODY)
 
+    def holding(self, role: str) -> list[str]:
+        return [name for name, one in self.model.parties.items() if role in one["roles"]]
+
     def claimed(self) -> list[str]:
         return [name for name in IMPORTED if name in self.model.parties]
 
@@ -93,8 +96,9 @@ class PartyHistories(Histories):
 
     def grant(self, dice: Random) -> None:
         party, role = self.some_party(dice), dice.choice(GRANTED)
-        places = [("operator", "root"), (self.who(dice, party), "grantee")]
-        if party == "operator":
+        root = pick(dice, self.holding("root"), EVERYBODY)
+        places = [(root, "root"), (self.who(dice, party), "grantee")]
+        if party == root == "operator":
             places = [("operator", "root", "operator"), ("operator", "grantee", "operator/2")]
         if dice.random() < 0.7:
             places.append((dice.choice(("eve", "eve", "ann", "system", "operator")), "second"))
@@ -105,8 +109,7 @@ class PartyHistories(Histories):
         party = pick(dice, held, EVERYBODY)
         roles = self.model.parties.get(party, {"roles": ()})["roles"]
         body = {"party": party, "role": pick(dice, set(roles) & set(GRANTED), GRANTED)}
-        roots = [name for name in held if "root" in self.model.parties[name]["roles"]]
-        place = (pick(dice, roots, EVERYBODY), "root")
+        place = (pick(dice, self.holding("root"), EVERYBODY), "root")
         self.act(dice, "withdraw-role/1", [place], body)
 
     def open_namespace(self, dice: Random) -> None:
