@@ -71,4 +71,5 @@ class Report:
     def fail(self, error: VerificationError, *, derived: bool = False) -> None:
         """Take over an error as this report's verdict and fault."""
         self.verdict = error.verdict
+        self.derived = "no" if derived else self.derived
         self.fault = {**error.fault(), "message": error.message, "derived": derived}
