@@ -20,7 +20,7 @@ _INTEGER_DIGITS_MAX = 17
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 # What a canonical string may escape: quotation mark, backslash, newline, tab.
-_ESCAPES = re.compile(rb'(?:[^\\]|\\["\\nt])*')
+_ESCAPES = re.compile(rb'(?:[^\\]++|\\["\\nt])*+')
 # A string that never ends is one token to the end: it must not be tried again from every quote.
 _NESTING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
