@@ -61,7 +61,7 @@ def read_config(folder: Path) -> Config:
         origin = check_origin(document["origin"], field="origin")
         own_database = document["database"] is not None
         known = document["schema"] == SCHEMA
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise LedgerNotOpen(
             "there is no ledger in this folder; `yinzheng init --dir` makes one", folder=str(folder)
         ) from None

@@ -72,7 +72,7 @@ class LedgerFolder:
 
         """
         begun = _begun(folder, database=database_url, origin=origin)
-        config = begun or Config(origin or new_origin(random), database_url)
+        config = begun or Config(new_origin(random) if origin is None else origin, database_url)
         check_origin(config.origin, field="origin")
         folder.mkdir(parents=True, exist_ok=True)
         recorder = _empty_record(config.url(folder), folder)

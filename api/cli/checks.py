@@ -14,7 +14,7 @@ from api.auditing import address, folder_of_ledger, is_export
 from api.cli.failures import Usage
 from api.cli.options import Dir, Item, Json, Vkey, read_vkey
 from api.cli.output import Output, plain
-from api.config import write_whole
+from api.config import read_config, write_whole
 from api.folder import VKEY_FILE, LedgerFolder
 from ledger.log.export import export_log
 from ledger.proof.audit import audit as audit_log
@@ -158,7 +158,8 @@ def _key(vkey: str | None, folder: Path | None) -> str:
     """Find the verifier key: the caller's, or that of a ledger's own folder."""
     if vkey is not None:
         return read_vkey(vkey)
-    if folder is not None and not is_export(folder) and (folder / VKEY_FILE).is_file():
+    if folder is not None and not is_export(folder):
+        read_config(folder)
         return read_vkey(f"@{folder / VKEY_FILE}")
     raise Unverifiable("key", "bring the log's verifier key: --vkey KEY or @FILE", field="vkey")
 

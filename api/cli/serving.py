@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -87,10 +88,11 @@ def serve(
             timeout_graceful_shutdown=10,
         )
     )
+    # Uvicorn stops gracefully at either signal and then raises it again.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:
-        # Uvicorn has shut down gracefully and hands the signal on.
         out.say("stopped")
     finally:
         listening.close()

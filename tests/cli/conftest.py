@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from tests.cli.running import Program, row, table
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """The program, with marks of its own for the whole session."""
-    return Program(tmp_path_factory.mktemp("state"))
+    program = Program(tmp_path_factory.mktemp("state"))
+    yield program
+    program.close()
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,36 +40,37 @@ class Ran:
         return found
 
 
-@dataclass(frozen=True)
 class Program:
-    """The program on a machine of its own: its marks lie in a folder of the test."""
+    """The program on a machine of its own: its marks lie in a folder of the test.
 
-    state: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
+    Every call is a process; those that need no more than their outcome are forked from one that
+    has imported the program already (see `tests.cli.forked`).
+    """
 
-    @property
-    def env(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "XDG_STATE_HOME": str(self.state),
-            **self.environment,
-        }
+    def __init__(self, state: Path) -> None:
+        self.env = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(state)}
+        self._forking = subprocess.Popen(
+            [sys.executable, "-m", "tests.cli.forked"],
+            cwd=ROOT,
+            env=self.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def close(self) -> None:
+        self._forking.communicate(timeout=TIMEOUT_S)
 
     def command(self, *arguments: object) -> list[str]:
         return [sys.executable, "-m", "api.cli.main", *map(str, arguments)]
 
     def __call__(self, *arguments: object) -> Ran:
-        run = subprocess.run(
-            self.command(*arguments),
-            env=self.env,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        return Ran(run.returncode, run.stdout, run.stderr)
+        assert self._forking.stdin is not None
+        assert self._forking.stdout is not None
+        request = {"arguments": [str(each) for each in arguments], "environment": self.env}
+        print(json.dumps(request), file=self._forking.stdin, flush=True)
+        return Ran(**json.loads(self._forking.stdout.readline()))
 
     def json(self, *arguments: object) -> dict[str, Any]:
         """Run with --json, expect exit code 0, and return what stdout says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from pathlib import Path
 
@@ -11,6 +12,18 @@ from tests.cli.running import Program
 
 KEYS = ("checkpoint", "operator", "receipt", "system")
 PASSWORD = "correct-horse"  # noqa: S105 - of a server that is not there
+
+
+def mark_of(program: Program, origin: str) -> Path:
+    """The folder outside the ledger that remembers its origin and what was signed."""
+    state = Path(program.env["XDG_STATE_HOME"])
+    return state / "yinzheng" / hashlib.sha256(origin.encode()).hexdigest()
+
+
+def test_the_mark_of_the_origin_lies_outside_the_folder(program: Program, ledger: Path) -> None:
+    origin = str(program.json("status", "--dir", ledger)["origin"])
+
+    assert (mark_of(program, origin) / "signed").read_text().startswith("5 ")
 
 
 def mode(path: Path) -> int:
@@ -88,6 +101,7 @@ def test_an_init_that_was_killed_half_way_is_taken_up_again(
         path.unlink()
     (folder / "vkey").unlink()
     (folder / "keys" / "receipt.pem").unlink()
+    (mark_of(program, str(first["origin"])) / "signed").unlink()
 
     again = program.json("init", "--dir", folder)
 

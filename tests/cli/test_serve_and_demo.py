@@ -1,0 +1,138 @@
+"""`yinzheng serve` and `yinzheng demo`: what a first visitor sees."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.folder import LedgerFolder
+from api.market import Dice, Market
+from api.marketday import OPENS_AT, POLICY, SEED, MarketDay
+from ledger.clock import FixedClock
+from tests.cli.running import Program
+
+
+@contextmanager
+def serving(
+    program: Program, *arguments: object
+) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
+    """Run a command that serves; give its one line and its process."""
+    running = program.start(*arguments, "--json")
+    try:
+        assert running.stdout is not None
+        line = running.stdout.readline()
+        assert line, running.communicate()
+        yield json.loads(line), running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def stop(running: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str]:
+    running.send_signal(how)
+    out, _ = running.communicate(timeout=30)
+    return running.returncode, out
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
+        found: bytes = answer.read()
+    return found
+
+
+@pytest.fixture(scope="module")
+def demo(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished demo."""
+    folder = tmp_path_factory.mktemp("demo") / "ledger"
+    program.json("demo", "--dir", folder, "--no-serve")
+    return folder
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_serve_prints_its_address_once_it_answers_and_stops_gracefully(
+    program: Program, imported: Path, how: signal.Signals
+) -> None:
+    with serving(program, "serve", "--dir", imported) as (ready, running):
+        assert ready == {"url": ready["url"], "pid": running.pid}
+        assert get(f"{ready['url']}/livez")
+        key = f"@{imported / 'vkey'}"
+        document = program.json("audit", "--url", ready["url"], "--vkey", key)
+        assert document["verdict"] == "valid"
+        assert stop(running, how) == (0, "")
+
+
+def test_a_taken_port_is_told(program: Program, imported: Path) -> None:
+    with serving(program, "serve", "--dir", imported) as (ready, _):
+        port = ready["url"].rpartition(":")[2]
+
+        ran = program("serve", "--dir", imported, "--port", port, "--json")
+
+    assert (ran.code, ran.error["code"]) == (2, "address-in-use")
+
+
+def test_the_demo_leaves_a_ledger_to_try_the_other_commands_on(
+    program: Program, demo: Path
+) -> None:
+    document = program.json("demo", "--dir", demo, "--no-serve")
+
+    assert document["verdict"] == "valid"
+    assert document["commands"] >= 2000
+    refused = sum(document["refused"].values())
+    assert 0.04 < refused / document["commands"] < 0.07
+    assert document["checkpoints"] > 3
+    history = program.json("history", document["item"], "--dir", demo)
+    assert history["owner"] == document["party"]
+    assert len(history["history"]) > 5
+    party = program.json("keys", "party", document["party"], "--dir", demo)
+    assert party["founder"] is False
+
+
+def test_the_demo_is_shown_to_people(program: Program, demo: Path) -> None:
+    ran = program("demo", "--dir", demo, "--no-serve")
+
+    assert ran.code == 0
+    assert "not played again" in ran.err
+    assert "audit of the whole log: valid" in ran.out
+    assert "proof of this history: valid" in ran.out
+    assert "on whose word" in ran.out
+
+
+def test_the_demo_serves_what_it_played(program: Program, demo: Path) -> None:
+    with serving(program, "demo", "--dir", demo) as (ready, running):
+        assert ready["verdict"] == "valid"
+        item = json.loads(get(f"{ready['url']}/v1/items/{ready['item']}"))
+        assert item["owner"] == ready["party"]
+        assert stop(running, signal.SIGTERM) == (0, "")
+
+
+def test_the_demo_is_never_played_into_another_ledger(program: Program, imported: Path) -> None:
+    ran = program("demo", "--dir", imported, "--no-serve", "--json")
+
+    assert (ran.code, ran.error["code"]) == (2, "ledger-exists")
+
+
+def test_the_same_dice_play_the_same_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = []
+    for number in range(2):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / f"state-{number}"))
+        dice, clock = Dice(SEED), FixedClock(OPENS_AT)
+        with LedgerFolder.create(
+            tmp_path / f"ledger-{number}",
+            origin="same.example/day",
+            clock=clock,
+            random=dice,
+            policy=POLICY,
+        ) as house:
+            MarketDay(Market(house, clock, dice)).play(lambda _done, _all: None)
+            heads.append(house.recorder.head())
+
+    assert heads[0] == heads[1]
+    assert heads[0].size > 2000
