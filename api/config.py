@@ -39,7 +39,9 @@ class Config:
 
     def url(self, folder: Path) -> str:
         """Return the URL of the database."""
-        return self.database or f"sqlite:///{(folder / SQLITE_FILE).absolute()}"
+        if self.database is not None:
+            return self.database
+        return f"sqlite:///{(folder / SQLITE_FILE).absolute()}"
 
 
 def new_origin(random: Callable[[int], bytes]) -> str:

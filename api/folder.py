@@ -32,12 +32,13 @@ from ledger.errors import KeyFileInvalid, LedgerExists, LedgerNotOpen
 from ledger.record.database import open_engine, open_engine_read_only
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.schema import check_schema, migrate
+from ledger.rules.errors import Malformed
 from ledger.rules.opening import vkey
 from ledger.rules.text import check_origin
 from ledger.signer import load_signer
 
 VKEY_FILE = "vkey"
-REJECTS_FOLDER = "rejects"
+_DATABASES = ("sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg")
 
 
 class LedgerFolder:
@@ -68,12 +69,15 @@ class LedgerFolder:
         Raises:
             LedgerExists: The folder or the database holds a ledger, or the origin was used here.
             DatabaseUnavailable: The database cannot be reached.
-            Malformed: The origin or the policy is not one.
+            LedgerNotOpen: The SQLite file would lie in a folder that is not there.
+            Malformed: The origin, the URL or the policy is not one.
 
         """
         begun = _begun(folder, database=database_url, origin=origin)
         config = begun or Config(new_origin(random) if origin is None else origin, database_url)
         check_origin(config.origin, field="origin")
+        if config.database is not None:
+            check_database(config.database)
         folder.mkdir(parents=True, exist_ok=True)
         recorder = _empty_record(config.url(folder), folder)
         try:
@@ -149,6 +153,30 @@ def _empty_record(url: str, folder: Path) -> LedgerRecorder:
         engine.dispose()
         raise
     return recorder
+
+
+def check_database(url: str) -> None:
+    """Accept the URL of a database that a ledger can live in; never shows it: it may hold secrets.
+
+    Raises:
+        Malformed: It is of another kind.
+        LedgerNotOpen: It names a SQLite file in a folder that is not there.
+
+    """
+    kind, slashes, rest = url.partition("://")
+    if kind not in _DATABASES or not slashes:
+        raise Malformed("database", "is not sqlite:///PATH and not postgresql://...")
+    if not kind.startswith("sqlite"):
+        return
+    path = Path(rest.removeprefix("/"))
+    if not rest.removeprefix("/"):
+        raise Malformed("database", "names no SQLite file")
+    if not path.parent.is_dir():
+        raise LedgerNotOpen(
+            "the folder of the SQLite file does not exist",
+            folder=str(path.parent),
+            do="Make that folder, or leave --database out.",
+        )
 
 
 def _refuse(folder: Path) -> None:

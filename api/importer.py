@@ -8,24 +8,22 @@ is in the ledger is found by its identity, whatever became of the run that sent 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from api.config import PRIVATE_FILE, PRIVATE_FOLDER
 from api.desk import Hand, Order, write
 from api.enrolment import enrol, grant, open_namespace
 from api.house import House
-from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable, reject_document
+from api.import_plan import Plan
+from api.rejects import Rejects
+from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable
 from ledger.application import Accepted, Outcome, Submission
 from ledger.errors import LedgerError, WriteContended
 from ledger.record.errors import OutcomeUnknown
-from ledger.rules.commands import Command
 from ledger.rules.entries import read_entry
 from ledger.rules.errors import (
     ItemFrozen,
@@ -36,9 +34,8 @@ from ledger.rules.errors import (
     StaleExpectation,
 )
 from ledger.rules.kinds import kind_of
-from ledger.rules.model import Fact, Given
-from ledger.rules.state import Head, Item, Stream
-from ledger.rules.text import check_namespace, time_us
+from ledger.rules.model import Given
+from ledger.rules.text import check_namespace
 
 IMPORTER = "importer"
 KIND = "import-sale/1"
@@ -98,68 +95,6 @@ class Planned:
     row: Row
     submission: Submission
     gap: str | None
-
-
-class Plan:
-    """The ledger as it will be after the rows planned so far: a view for the rules."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self.context = house.context()
-        self.policy = house.policy()
-        self._ahead: dict[str, Stream] = {}
-        self._read: dict[str, Stream | None] = {}
-
-    def stream(self, name: str) -> Stream | None:
-        """Return head and state of a stream, or None if it does not exist."""
-        ahead = self._ahead.get(name)
-        if ahead is not None:
-            return ahead
-        if name not in self._read:
-            self._read[name] = self._house.ledger.stream(name)
-        return self._read[name]
-
-    def command_at(self, index: int) -> str | None:
-        """Return the digest of the command that wrote the entry at `index`."""
-        found = self._house.recorder.entry_at(index)
-        return None if found is None else found.command.hex()
-
-    def seen_root(self, size: int) -> str | None:
-        """Return None: imports name no published tree."""
-        return None
-
-    def key_holder(self, key_id: str) -> str | None:
-        """Return the party that registered this key."""
-        found = self._house.recorder.find_key(bytes.fromhex(key_id))
-        return None if found is None else found.party
-
-    def independent_party(self, *, besides: frozenset[str]) -> bool:
-        """Say whether a party exists that is not among `besides`."""
-        return self._house.recorder.other_party_exists(besides)
-
-    def expect(self, stream: str) -> dict[str, Any]:
-        """Return what a command must expect of a stream: a leaf, nothing, or an earlier command."""
-        found = self._ahead.get(stream)
-        if found is not None:
-            return {"after": {stream: str(found.head.command)}}
-        read = self.stream(stream)
-        return {"expect": {stream: None if read is None else read.head.leaf}}
-
-    def take(self, command: Command, facts: list[Fact]) -> None:
-        """Go on as if the command had been added."""
-        name = facts[0].stream
-        before = self.stream(name)
-        state = before.state if before and isinstance(before.state, Item) else None
-        state = state or Item(owner=facts[-1].data["to"], imports_only=True)
-        sold = time_us(command.body["time"], field="time")
-        after = replace(
-            state,
-            owner=facts[-1].data["to"],
-            last_sale=sold,
-            sales=(*state.sales, facts[0].data["identity"]),
-        )
-        # Index and leaf do not exist yet; what follows is chained to the command itself.
-        self._ahead[name] = Stream(Head(-1, -1, "", command.digest), after)
 
 
 class Importer:
@@ -307,7 +242,7 @@ def import_sales(
         table = SaleTable(file)
         prepare(house, name)
         importer = Importer(house, namespace=name, file_digest=digest)
-        rejects = _Rejects(house.folder / REJECTS_FOLDER, f"{path.name}-{digest[:_DIGEST_SHOWN]}")
+        rejects = Rejects(house.folder / REJECTS_FOLDER, f"{path.name}-{digest[:_DIGEST_SHOWN]}")
         with rejects:
             for batch in _batches(_rows(table, importer.tally, rejects)):
                 importer.take(batch, rejects.add)
@@ -357,7 +292,7 @@ def _digest(file: BinaryIO) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _rows(table: SaleTable, tally: Tally, rejects: _Rejects) -> Iterator[Row]:
+def _rows(table: SaleTable, tally: Tally, rejects: Rejects) -> Iterator[Row]:
     """Yield the readable rows with their ordinals; hand the others to the rejects."""
     seen: Counter[str] = Counter()
     for line in table.lines():
@@ -375,38 +310,3 @@ def _rows(table: SaleTable, tally: Tally, rejects: _Rejects) -> Iterator[Row]:
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
     while batch := list(islice(rows, BATCH)):
         yield batch
-
-
-class _Rejects:
-    """The file of rejected rows: written beside, and put in place when the import has ended."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.path = folder / f"{name}.jsonl"
-        self._draft = folder / f".{name}.draft"
-        self._file: BinaryIO | None = None
-        self.reasons: Counter[str] = Counter()
-
-    def add(self, line: Line, reason: str, message: str) -> None:
-        """Keep one row."""
-        if self._file is None:
-            self._draft.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-            self._draft.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            self._file = os.fdopen(os.open(self._draft, flags, PRIVATE_FILE), "wb")
-        document = reject_document(line, reason, message)
-        self._file.write(json.dumps(document, ensure_ascii=False).encode() + b"\n")
-        self.reasons[reason] += 1
-
-    def __enter__(self) -> _Rejects:
-        return self
-
-    def __exit__(self, failed: type[BaseException] | None, *_rest: object) -> None:
-        if self._file is None:
-            if failed is None:
-                self.path.unlink(missing_ok=True)
-            return
-        with self._file as file:
-            file.flush()
-            os.fsync(file.fileno())
-        if failed is None:
-            self._draft.replace(self.path)

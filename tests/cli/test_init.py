@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Program
+from tests.cli.running import Program, row, table
 
 KEYS = ("checkpoint", "operator", "receipt", "system")
 PASSWORD = "correct-horse"  # noqa: S105 - of a server that is not there
@@ -134,7 +134,11 @@ def test_a_ledger_on_postgresql_keeps_its_url_to_itself(
     assert (secret.read_text().strip(), mode(secret)) == (url, 0o600)
     assert url not in (folder / "config.json").read_text()
     assert program.json("status", "--dir", folder)["database"] == "postgresql"
-    assert program.json("audit", "--dir", folder)["derived"] == "yes"
+    sales = table(tmp_path / "old.csv", [row(1, 7, 1, 2), row(2, 7, 3, 4, day=2)])
+    assert program.json("import-sales", sales, "--dir", folder)["gaps"] == 1
+    assert program.json("history", "old/7", "--dir", folder)["gaps"] == 1
+    document = program.json("audit", "--dir", folder)
+    assert (document["verdict"], document["derived"], document["gaps"]) == ("valid", "yes", 1)
 
 
 def test_a_folder_that_cannot_be_made_is_told(program: Program, tmp_path: Path) -> None:
@@ -143,3 +147,20 @@ def test_a_folder_that_cannot_be_made_is_told(program: Program, tmp_path: Path) 
     ran = program("init", "--dir", tmp_path / "file" / "ledger", "--json")
 
     assert (ran.code, ran.error["code"]) == (2, "file-error")
+
+
+def test_a_sqlite_file_needs_its_folder(program: Program, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'missing' / 'ledger.sqlite'}"
+
+    ran = program("init", "--dir", tmp_path / "new", "--database", url, "--json")
+
+    assert (ran.code, ran.error["code"]) == (2, "ledger-not-open")
+    assert ran.error["folder"] == str(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "", "sqlite://", "sqlite:///"])
+def test_a_database_of_another_kind_is_refused(program: Program, tmp_path: Path, url: str) -> None:
+    ran = program("init", "--dir", tmp_path / "new", "--database", url, "--json")
+
+    assert (ran.code, ran.error["code"]) == (2, "malformed")
+    assert not (tmp_path / "new").exists()
