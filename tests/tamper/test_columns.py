@@ -21,7 +21,7 @@ class Fault(NamedTuple):
     """What the audit must name. `index` is the row's own, a number, or None."""
 
     step: str
-    field: str
+    field: str | None
     index: Any = None
     derived: bool = True
     verdict: str = "tampered"
