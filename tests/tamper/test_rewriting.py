@@ -53,7 +53,7 @@ def before_outside(market: Market) -> int:
 
 
 def test_a_suffix_rewritten_before_the_outside_checkpoint(copy: Copy) -> None:
-    rewrite(copy, keep=before_outside(copy.market), size=SIZE)
+    rewrite(copy, keep=before_outside(copy.market), size=copy.market.outside_size + 9)
 
     assert_finds(copy, VALID, since=None, anchored="no")
     assert_finds(copy, OTHER_TREE, since=copy.market.outside, anchored="no")
@@ -68,7 +68,7 @@ def test_a_suffix_rewritten_to_less_than_the_outside_checkpoint(copy: Copy) -> N
 
 
 def test_a_suffix_rewritten_after_the_outside_checkpoint_is_not_seen_by_it(copy: Copy) -> None:
-    rewrite(copy, keep=copy.market.outside_size, size=SIZE)
+    rewrite(copy, keep=copy.market.outside_size, size=copy.market.outside_size + 9)
 
     assert_finds(copy, VALID, since=None, anchored="no")
     assert_finds(copy, VALID, since=copy.market.outside, anchored="yes")
