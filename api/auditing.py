@@ -5,17 +5,15 @@ A database is read in one snapshot, so that a ledger can be audited while it is 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from api.config import SQLITE_FILE, read_config
 from api.house import VAULT_FOLDER
 from ledger.log.database import reading
-from ledger.proof.database import DatabaseSource, Query
-from ledger.proof.errors import Unverifiable
+from ledger.proof.database import DatabaseSource, Query, sqlite_snapshot
 from ledger.proof.sources import Source, folder_source, url_source
 from ledger.proof.vault import VaultReader
 from ledger.record.database import open_engine_read_only
@@ -39,7 +37,7 @@ def folder_of_ledger(folder: Path) -> Iterator[Source]:
     config = read_config(folder)
     vault = VaultReader(folder / VAULT_FOLDER)
     snapshot = (
-        _sqlite_snapshot(folder / SQLITE_FILE)
+        sqlite_snapshot(folder / SQLITE_FILE)
         if config.database is None
         else _engine_snapshot(config.database)
     )
@@ -62,29 +60,6 @@ def address(url: str) -> Source:
     if url.startswith("file://"):
         return folder_source(Path(url.removeprefix("file://")))
     return url_source(url)
-
-
-@contextmanager
-def _sqlite_snapshot(path: Path) -> Iterator[Query]:
-    if not path.is_file():
-        raise Unverifiable("database", f"there is no ledger at {path}", field="file")
-    try:
-        link = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    except sqlite3.Error as error:
-        raise Unverifiable("database", f"SQLite says: {error}", field="file") from None
-    with closing(link):
-        # A damaged text is still compared; it must not stop the reading.
-        link.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-
-        def query(sql: str) -> Iterator[tuple[Any, ...]]:
-            try:
-                if not link.in_transaction:
-                    link.execute("BEGIN")
-                yield from link.execute(sql)
-            except sqlite3.Error as error:
-                raise Unverifiable("database", f"SQLite says: {error}", field="file") from None
-
-        yield query
 
 
 @contextmanager

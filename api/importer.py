@@ -21,15 +21,14 @@ from api.house import House
 from api.import_plan import Plan
 from api.rejects import Rejects
 from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable
-from ledger.application import Accepted, Outcome, Submission
-from ledger.errors import LedgerError, WriteContended
+from ledger.application import Accepted, Outcome, Refusal, Submission
+from ledger.errors import WriteContended
 from ledger.record.errors import OutcomeUnknown
 from ledger.rules.entries import read_entry
 from ledger.rules.errors import (
     ItemFrozen,
     ItemUnderSignature,
     OutOfOrder,
-    RuleError,
     SalePresent,
     StaleExpectation,
 )
@@ -266,7 +265,7 @@ def prepare(house: House, namespace: str) -> None:
     open_namespace(house, namespace, IMPORTER)
 
 
-def _may_change(outcome: RuleError | LedgerError) -> bool:
+def _may_change(outcome: Refusal) -> bool:
     """Say whether the ledger moved between planning and sending, so that planning again helps."""
     moved = (StaleExpectation, SalePresent, ItemUnderSignature, OutOfOrder, ItemFrozen)
     return isinstance(outcome, moved)

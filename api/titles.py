@@ -43,6 +43,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "key-damaged": ("A key of the vault is damaged", "保险库密钥已损坏"),
     "key-file-invalid": ("A key file cannot be used", "密钥文件不可用"),
     "key-missing": ("A key of the vault is missing", "保险库密钥缺失"),
+    "key-not-stored": ("A key of the vault cannot be stored", "保险库密钥无法保存"),
     "key-not-valid": ("The key is not valid", "该密钥无效"),
     "key-used": ("The key was registered before", "该密钥曾被登记"),
     "last-key": ("The last key cannot be given up", "不能放弃最后一把密钥"),

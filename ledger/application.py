@@ -1,7 +1,8 @@
 """The application: the only way to write to the ledger.
 
 A submission is verified, decided, sealed and committed; after the commit, never before, it gets a
-receipt. A refused command fails alone; a failed commit fails its batch and drops the tip.
+receipt. A refused command fails alone; a failed commit fails its batch and drops the tip. Nothing is read
+after a commit: what was recorded must not be answered with an error of the database.
 Specification: docs/spec.md sections 5, 9 and 12.
 """
 
@@ -32,9 +33,9 @@ from ledger.log.receipts import Receipt, ReceiptIssuer
 from ledger.proof.errors import BadSignature, MalformedEvidence
 from ledger.proof.signatures import check_signatures
 from ledger.record.draft import Draft, Tip
-from ledger.record.errors import HeadMoved
+from ledger.record.errors import HeadMoved, VaultError
 from ledger.record.factory import LedgerFactory
-from ledger.record.facts import CommandKey, Disclosure
+from ledger.record.facts import Disclosure
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
 from ledger.rules.admission import check_text
@@ -80,16 +81,17 @@ class Accepted:
     again: bool
 
 
-Outcome = Accepted | RuleError | LedgerError
+Refusal = RuleError | LedgerError | VaultError
+Outcome = Accepted | Refusal
 
 
 @dataclass(slots=True)
 class _Decided:
-    """Outcomes of one batch: refusals at once, indices until the receipts exist."""
+    """Outcomes of one batch: refusals at once, index and leaf until the receipts exist."""
 
-    refused: dict[int, RuleError | LedgerError] = field(default_factory=dict)
-    known: dict[int, CommandKey] = field(default_factory=dict)
-    fresh: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, Refusal] = field(default_factory=dict)
+    known: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    fresh: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
 
 class Ledger(Application[str]):
@@ -149,8 +151,9 @@ class Ledger(Application[str]):
                 decided = _Decided()
                 for position, submission in enumerate(submissions):
                     self._decide(position, submission, draft, decided)
+                delay = _receipt_delay(draft)
                 try:
-                    self._commit(draft)
+                    self._commit(draft, decided)
                 except HeadMoved:
                     self._tip.reload()
                     continue
@@ -158,7 +161,7 @@ class Ledger(Application[str]):
                     # A tip that may be stale must not decide anything more.
                     self._tip.reload()
                     raise
-                return self._outcomes(len(submissions), draft, decided)
+                return self._outcomes(len(submissions), draft, decided, delay)
         raise WriteContended("other writers were first each time", attempts=ATTEMPTS)
 
     def stream(self, name: str) -> Stream | None:
@@ -200,7 +203,7 @@ class Ledger(Application[str]):
             if known is None:
                 decided.fresh[position] = self._append(command, submission, draft)
             elif known.digest.hex() == command.digest:
-                decided.known[position] = known
+                decided.known[position] = known.index, self._leaf_of(known.index, draft)
             else:
                 raise CommandConflict(
                     "this party used this id for another command",
@@ -208,10 +211,10 @@ class Ledger(Application[str]):
                     sent=command.digest,
                     index=known.index,
                 )
-        except (RuleError, LedgerError) as refusal:
+        except (RuleError, LedgerError, VaultError) as refusal:
             decided.refused[position] = refusal
 
-    def _append(self, command: Command, submission: Submission, draft: Draft) -> int:
+    def _append(self, command: Command, submission: Submission, draft: Draft) -> tuple[int, bytes]:
         at = max(self._clock.now(), self._tip.at, draft.entries[-1].at if draft.entries else 0)
         facts = derive(command, at=at, index=draft.size, log=self.origin, view=draft)
         _check_signatures(command, submission, draft)
@@ -219,45 +222,58 @@ class Ledger(Application[str]):
         _check_texts(command.body, "command.body")
         _check_cancel(command, draft)
         check_before_write(command, facts, draft)
+        # Before the entries: what the vault cannot take is refused alone, and leaves none of them.
+        boxes = [self._box(subject, sealed, draft.size) for subject, sealed in opened]
         own = draft.seal(command, submission.sigs, facts, at)
-        for subject, sealed in opened:
-            value = f"{sealed.salt}\n{sealed.value}".encode()
-            box = self._vault.seal(subject, index=own.index, name=sealed.name, value=value)
-            draft.disclosures.append(Disclosure(own.index, sealed.name, subject, box))
-        return own.index
+        draft.disclosures += boxes
+        return own.index, bytes.fromhex(own.leaf)
 
-    def _commit(self, draft: Draft) -> None:
+    def _box(self, subject: str, sealed: SealedValue, index: int) -> Disclosure:
+        value = f"{sealed.salt}\n{sealed.value}".encode()
+        box = self._vault.seal(subject, index=index, name=sealed.name, value=value)
+        return Disclosure(index, sealed.name, subject, box)
+
+    def _leaf_of(self, index: int, draft: Draft) -> bytes:
+        """Find the leaf of a command that is in the log, or in this batch, already."""
+        if index >= draft.head.size:
+            return bytes.fromhex(draft.entries[index - draft.head.size].leaf)
+        stored = self._recorder.entry_at(index)
+        assert stored is not None  # noqa: S101 - a command row never lacks its entry
+        return stored.leaf
+
+    def _commit(self, draft: Draft, decided: _Decided) -> None:
         if draft.entries:
             events = [recorded(entry) for entry in draft.entries]
             self.save(*events, batch=draft.batch())
             self._tip.adopt(draft)
+        elif decided.refused:
+            # No commit compares the head here, and a refusal on an old one would be a wrong one.
+            head = self._recorder.head()
+            if head != draft.head:
+                raise HeadMoved(expected=draft.head, found=head)
 
-    def _outcomes(self, count: int, draft: Draft, decided: _Decided) -> list[Outcome]:
+    def _outcomes(self, count: int, draft: Draft, decided: _Decided, delay: int) -> list[Outcome]:
         leaves = [bytes.fromhex(entry.leaf) for entry in draft.entries]
-        first = draft.head.size
-        opened = draft.stream(LOG_STREAM)
-        delay = opened.state.receipt_delay if opened and isinstance(opened.state, Log) else 0
-        now = max(self._clock.now(), self._tip.at)
+        first, now = draft.head.size, max(self._clock.now(), self._tip.at)
         batch = self._issue(first, leaves, at=now, due=now + delay) if leaves else None
         outcomes: list[Outcome] = []
         for position in range(count):
             if position in decided.refused:
                 outcomes.append(decided.refused[position])
             elif position in decided.fresh and batch is not None:
-                index = decided.fresh[position]
-                receipt = batch.receipt(index)
-                outcomes.append(Accepted(index, leaves[index - first], receipt, again=False))
+                index, leaf = decided.fresh[position]
+                outcomes.append(Accepted(index, leaf, batch.receipt(index), again=False))
             else:
-                outcomes.append(self._again(decided.known[position], draft, now, delay))
+                # In the log already: a new receipt over the same leaf.
+                index, leaf = decided.known[position]
+                alone = self._issue(index, [leaf], at=now, due=now + delay)
+                outcomes.append(Accepted(index, leaf, alone.receipt(index), again=True))
         return outcomes
 
-    def _again(self, known: CommandKey, draft: Draft, now: int, delay: int) -> Accepted:
-        """Answer a command that is in the log already: a new receipt over the same leaf."""
-        stored = self._recorder.entry_at(known.index)
-        # In the batch just committed it is recorded by now, so it is always found.
-        assert stored is not None  # noqa: S101 - a command row never lacks its entry
-        batch = self._issue(known.index, [stored.leaf], at=now, due=now + delay)
-        return Accepted(known.index, stored.leaf, batch.receipt(known.index), again=True)
+
+def _receipt_delay(draft: Draft) -> int:
+    opened = draft.stream(LOG_STREAM)
+    return opened.state.receipt_delay if opened and isinstance(opened.state, Log) else 0
 
 
 def _decode_stored(stored: StoredEvent) -> Recorded:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from api.answers import Freshness, answer, content_digest, freshness, json_answe
 from api.cursors import read_cursor, write_cursor
 from api.errors import ItemNotFound
 from api.moments import check_shown, moment_of, wait_for_index
+from api.provenance import history_document
 from api.reading import read_limit, read_number, read_query
 from api.rooms import Here, Rooms
 from api.schemas import (
@@ -30,7 +30,6 @@ from ledger.rules.entries import Entry, read_entry
 from ledger.rules.errors import Malformed
 from ledger.rules.items import item_stream
 from ledger.rules.text import check_item, format_time
-from ledger.rules.views import HistoryRow
 
 router = APIRouter(prefix="/v1/items", tags=["items"])
 
@@ -125,34 +124,10 @@ def _history(rooms: Rooms, item: str, query: Mapping[str, str]) -> tuple[dict[st
     following = None if page.following is None else write_cursor(size, page.following)
     return {
         "as_of": fresh.as_of(size - 1),
-        "data": [_row(row) for row in page.rows],
+        "data": [history_document(row) for row in page.rows],
         "has_more": following is not None,
         "next_cursor": following,
     }, fresh
-
-
-def _row(row: HistoryRow) -> dict[str, Any]:
-    price = {"amount": row.amount, "currency": row.currency}
-    return {
-        "at": format_time(row.at),
-        "command": row.command,
-        "from": row.from_party,
-        "ground": row.ground,
-        "index": row.entry_index,
-        "item_class": row.item_class,
-        "kind": row.kind,
-        "price": None if row.amount is None else price,
-        "reason": row.reason,
-        "seq": row.seq,
-        "signers": json.loads(row.signers),
-        "source": None
-        if row.source_file is None
-        else {"file": row.source_file, "row": row.source_row},
-        "source_time": None if row.source_time is None else format_time(row.source_time),
-        "to": row.to_party,
-        "type": row.type,
-        "word": row.word,
-    }
 
 
 @router.get(

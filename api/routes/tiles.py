@@ -51,6 +51,20 @@ async def get_checkpoint(request: Request, rooms: Here) -> Response:
 
 
 @router.get(
+    "/checkpoints/sizes",
+    operation_id="list_checkpoints",
+    summary="List the sizes of all checkpoints",
+    responses=TEXT | PROBLEMS,
+)
+async def list_checkpoints(request: Request, rooms: Here) -> Response:
+    """List the sizes for which a checkpoint was published, one decimal a line, ascending."""
+    _check_spelling(request)
+    sizes = await rooms.read(lambda: list(rooms.house.reader.checkpoint_sizes()))
+    listed = "".join(f"{size}\n" for size in sizes).encode("ascii")
+    return answer(request, listed, media_type=_TEXT, headers={"Cache-Control": REVALIDATE})
+
+
+@router.get(
     "/checkpoints/{size}",
     operation_id="get_checkpoint_of_size",
     summary="Read an earlier checkpoint",

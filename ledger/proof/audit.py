@@ -149,11 +149,12 @@ def _replay_all(
     _check_signatures(running, pool)
     progress(present, size)
     if present < size:
-        # A lack comes before effects that may be among what lacks.
         return Incomplete(
             "size", "entries are missing", index=present, expected=size, found=present
         )
-    if running.unknown is None:
+    # Effects that are missing at the end may be among what lacks under a trusted checkpoint.
+    cut = present < max(checkpoint.size for checkpoint in running.trusted)
+    if running.unknown is None and not cut:
         running.replay.finish(present)
     return None
 

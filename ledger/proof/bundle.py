@@ -5,8 +5,10 @@ Steps, in order; the first that fails is named in the error:
   checkpoint   its checkpoint is signed by the key *the caller* gave
   inclusion    every entry in it is in the tree of that checkpoint
   replay       links, rules, signatures and meaning, as far as the streams in the file allow
-  subject      the proof is about the last entry that it holds of the item
-What the file lacks is never called tampered: it is counted (`replayed`, `keys_complete: no`).
+  subject      the proof is about the last entry that it holds of the item, and every entry of the
+               item was replayed
+What the file lacks is never called tampered: it is counted (`replayed`, `keys_complete: no`), and
+the proof is incomplete where the item itself rests on it.
 
 Specification: docs/spec.md section 14.
 """
@@ -188,6 +190,17 @@ def _check_subject(proof: TlogProof, item: str, entries: list[Proven], replay: R
             expected=subject.index,
             found=proof.index,
         )
+    if stream in replay.lacks:
+        # Signed and logged is not yet allowed: without its rules nothing says whose the item is.
+        index, lack = replay.lacks[stream]
+        raise Incomplete(
+            "subject",
+            "the file lacks a stream that the item's history rests on",
+            index=index,
+            stream=stream,
+            field="stream",
+            found=lack,
+        )
 
 
 def _summarise(report: Report, replay: Replay, item: str, total: int) -> None:
@@ -204,7 +217,6 @@ def _summarise(report: Report, replay: Replay, item: str, total: int) -> None:
     report.more = {
         "item": item,
         "index": replay.heads[stream].index,
-        # Null where an entry of the item could not be replayed.
         "owner": state.owner if state else None,
         "frozen": state.frozen if state else None,
     }

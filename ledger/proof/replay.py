@@ -104,6 +104,8 @@ class Replay:
         self.last: Entry | None = None
         # Seq and leaf of every stream's last entry, also of streams whose state is unknown.
         self.heads: dict[str, Entry] = {}
+        # By stream: its first entry that could not be replayed, and what the file lacks for it.
+        self.lacks: dict[str, tuple[int, str]] = {}
         self._open: _Cause | None = None
         self._done = 0
         self._commands: dict[tuple[str, str], int] = {}
@@ -204,8 +206,9 @@ class Replay:
             raise Tampered("command", "the command id was used", field="id", expected=used)
         try:
             facts = derive(command, at=entry.at, index=entry.index, log=self.log, view=self.view)
-        except NotInFile:
+        except NotInFile as lack:
             facts = None
+            self.lacks.setdefault(entry.stream, (entry.index, lack.stream))
         except RuleError as refusal:
             raise _broken(refusal) from None
         if facts is not None:

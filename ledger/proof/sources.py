@@ -64,9 +64,12 @@ class TileSource:
     def __init__(self, fetch: Fetch) -> None:
         """Take a function from relative path to bytes, None where there is no such file."""
         self._fetch = fetch
+        self._listed: bytes | None = None
 
     def checkpoint(self) -> bytes:
         """Return the latest signed checkpoint."""
+        # The list comes first: what a log publishes meanwhile must not look like a lack.
+        self._listed = self._fetch("checkpoints/sizes")
         note = self._fetch("checkpoint")
         if note is None:
             raise Unverifiable(_STEP, "there is no checkpoint", field="checkpoint")
@@ -74,8 +77,7 @@ class TileSource:
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
         """Yield the earlier checkpoints that the log offers."""
-        listed = self._fetch("checkpoints/sizes")
-        for line in (listed or b"").decode("ascii", "replace").splitlines():
+        for line in (self._listed or b"").decode("ascii", "replace").splitlines():
             with reading(_STEP):
                 size = decimal(line, field="checkpoints/sizes")
             note = self._fetch(f"checkpoints/{size}")

@@ -41,6 +41,8 @@ class Tip:
         self._recorder = recorder
         self._load = load
         self._streams: OrderedDict[str, Stream] = OrderedDict()
+        # Streams that do not exist: most commands ask for one, and looking costs a read each.
+        self._absent: set[str] = set()
         self.head = HeadRow(0, None, 0)
         self.at = 0
         self.reload()
@@ -48,21 +50,27 @@ class Tip:
     def reload(self) -> None:
         """Forget everything and read the head again; after any error this is the only way on."""
         self._streams.clear()
+        self._absent.clear()
         self.head = self._recorder.head()
         last = self._recorder.entry_at(self.head.size - 1) if self.head.size else None
         self.at = read_entry(last.entry).at if last else 0
 
     def stream(self, name: str) -> Stream | None:
         """Return head and state of a stream as last committed, or None."""
-        found = self._streams.get(name)
-        if found is None:
-            found = self._load(name)
+        if name in self._absent:
+            return None
+        found = self._streams.get(name) or self._load(name)
         if found is not None:
             self._keep(name, found)
-        return found
+            return found
+        if len(self._absent) >= STREAMS_KEPT:
+            self._absent.clear()
+        self._absent.add(name)
+        return None
 
     def adopt(self, draft: Draft) -> None:
         """Take over what a draft decided, after its commit."""
+        self._absent.difference_update(draft.changed)
         for name, stream in draft.changed.items():
             self._keep(name, stream)
         if draft.entries:

@@ -16,6 +16,7 @@ RecordError
 └── VaultError
     ├── KeyMissing          the subject's key is not there: erased, or never made
     ├── KeyDamaged          the key file is not a key of ours
+    ├── KeyNotStored        a key file cannot be written or read; nothing was sealed
     └── BoxRefused          the box was changed, or belongs to another row
 
 Those that eventsourcing knows by a name are that too: `HeadMoved` and `DuplicateCommand` are its
@@ -205,6 +206,17 @@ class KeyDamaged(VaultError):
         super().__init__(f"vault key {name} has {size} bytes, expected 32")
         self.name = name
         self.size = size
+
+
+class KeyNotStored(VaultError):
+    """A key file cannot be written or read; what it was for was not recorded."""
+
+    code = "key-not-stored"
+
+    def __init__(self, name: str, *, reason: str) -> None:
+        super().__init__(f"vault key {name}: {reason}; nothing was recorded")
+        self.name = name
+        self.reason = reason
 
 
 class BoxRefused(VaultError):

@@ -19,7 +19,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ledger.record.errors import BoxRefused, KeyDamaged, KeyMissing
+from ledger.record.errors import BoxRefused, KeyDamaged, KeyMissing, KeyNotStored
 
 _DOMAIN: Final = b"yinzheng/vault/v1\n"
 _KEY_SIZE: Final = 32
@@ -58,13 +58,18 @@ class Vault:
 
         Raises:
             KeyDamaged: The subject's key file is not 32 bytes.
+            KeyNotStored: The key cannot be written or read: a full or read-only disk.
 
         """
-        with suppress(FileExistsError):
-            self._make_key(subject)
+        try:
+            with suppress(FileExistsError):
+                self._make_key(subject)
+            key = self._key(subject)
+        except OSError as error:
+            raise KeyNotStored(self._path(subject).name, reason=error.strerror or "") from error
         nonce = self._random(_NONCE_SIZE)
         bound = self._bound(subject, index=index, name=name)
-        return nonce + AESGCM(self._key(subject)).encrypt(nonce, value, bound)
+        return nonce + AESGCM(key).encrypt(nonce, value, bound)
 
     def open(self, subject: str, *, index: int, name: str, box: bytes) -> bytes:
         """Decrypt one box.
@@ -101,6 +106,9 @@ class Vault:
             path.unlink()
         except FileNotFoundError as error:
             raise KeyMissing(path.name) from error
+        # A crash while the key was made can have left it under its draft's name too.
+        for draft in self._keys_dir.glob(f"{path.name}.*"):
+            draft.unlink(missing_ok=True)
         _sync_folder(self._keys_dir)
 
     def _bound(self, subject: str, *, index: int, name: str) -> bytes:
