@@ -1,8 +1,8 @@
 """The application: the only way to write to the ledger.
 
 A submission is verified, decided, sealed and committed; after the commit, never before, it gets a
-receipt. A refused command fails alone; a failed commit fails its batch and drops the tip. Nothing is read
-after a commit: what was recorded must not be answered with an error of the database.
+receipt. A refused command fails alone; a failed commit fails its batch and drops the tip. Nothing
+is read after a commit: what was recorded must not be answered with an error of the database.
 Specification: docs/spec.md sections 5, 9 and 12.
 """
 

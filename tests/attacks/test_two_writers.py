@@ -1,0 +1,123 @@
+"""Two processes write to one ledger: neither decides on what the other changed long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.application import Accepted
+from ledger.record.errors import DatabaseUnavailable
+from ledger.record.facts import SealedEntry
+from ledger.rules.compose import Draft
+from ledger.rules.errors import NotOwner, StaleExpectation, UnknownParty
+from tests.databases import sqlite_file_url
+from tests.worlds import SECOND_US, World
+
+ITEM, STREAM = "cards/1", "item/cards/1"
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Iterator[World]:
+    with World.create(sqlite_file_url(tmp_path), "two") as world:
+        for party in ("shop", "ann", "bob"):
+            world.register(party)
+        world.open_namespace("cards", "shop")
+        world.register_item(ITEM)
+        yield world
+
+
+@pytest.fixture
+def second(first: World, tmp_path: Path) -> Iterator[World]:
+    """Another process, which knows the item as it is now."""
+    with World.join(sqlite_file_url(tmp_path), "two", process="second") as world:
+        for name in ("shop", "ann", "bob"):
+            world.key(name)
+        world.clock.advance(60 * SECOND_US)
+        assert world.item(ITEM).owner == "shop"
+        yield world
+
+
+def test_a_writer_does_not_refuse_on_a_state_that_another_one_changed(
+    first: World, second: World
+) -> None:
+    first.transfer(ITEM, to="ann")
+    places = [second.signs("ann", "owner"), second.signs("bob", "recipient")]
+    body = {"item": ITEM, "price": None}
+    draft = Draft("transfer-item/1", "ann", places, body, {STREAM: first.head(STREAM)})
+
+    (outcome,) = second.send(second.submission(draft))
+
+    assert isinstance(outcome, Accepted)
+    assert second.item(ITEM).owner == "bob"
+
+
+def test_a_writer_does_not_call_a_party_unknown_that_another_one_registered(
+    first: World, second: World
+) -> None:
+    stream = "namespace/maps"
+    assert second.ledger.stream("party/zoe") is None
+    first.register("zoe")
+    second.key("zoe")
+    places = [second.signs("operator", "root"), second.signs("zoe", "owner")]
+    draft = Draft("open-namespace/1", "operator", places, {"namespace": "maps"}, {stream: None})
+
+    (outcome,) = second.send(second.submission(draft))
+
+    assert isinstance(outcome, Accepted)
+
+
+def test_a_refusal_that_holds_names_the_state_of_now(first: World, second: World) -> None:
+    old = second.head(STREAM)
+    accepted = first.transfer(ITEM, to="ann")
+    places = [second.signs("shop", "owner"), second.signs("bob", "recipient")]
+    body = {"item": ITEM, "price": None}
+
+    late = Draft("transfer-item/1", "shop", places, body, {STREAM: old})
+    (stale,) = second.send(second.submission(late))
+    thief = Draft("transfer-item/1", "shop", places, body, {STREAM: accepted.leaf.hex()})
+    (other,) = second.send(second.submission(thief))
+
+    assert isinstance(stale, StaleExpectation)
+    assert stale.evidence["found"] == accepted.leaf.hex()
+    assert isinstance(other, NotOwner)
+    assert other.evidence["owner"] == "ann"
+
+
+def test_a_refusal_is_no_reason_to_lose_what_stands_beside_it(first: World) -> None:
+    places = [first.signs("operator", "root"), first.signs("ann", "owner")]
+    good = Draft("open-namespace/1", "operator", places, {"namespace": "a"}, {"namespace/a": None})
+    nobody = [first.signs("operator", "root"), first.signs("ann", "owner")]
+    nobody[1] = type(nobody[1])("nobody", "owner", nobody[1].key)
+    bad = Draft("open-namespace/1", "operator", nobody, {"namespace": "b"}, {"namespace/b": None})
+    ring = (first.key("operator"), first.key("ann"))
+
+    outcomes = first.send(first.submission(bad, *ring), first.submission(good))
+
+    assert [type(each) for each in outcomes] == [UnknownParty, Accepted]
+
+
+def test_what_was_committed_is_never_answered_with_an_error_of_the_database(
+    first: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of something new and something known: the known leaf is read before the commit."""
+    known = first.submission(first.item_draft("cards/2"))
+    (before,) = first.send(known)
+    fresh = first.submission(first.item_draft("cards/3"))
+    size = first.size()
+
+    def gone(index: int) -> SealedEntry | None:
+        if first.size() > size:
+            raise DatabaseUnavailable("sqlite", "gone after the commit")
+        return read(index)
+
+    read = first.recorder.entry_at
+    monkeypatch.setattr(first.recorder, "entry_at", gone)
+    again, added = first.send(known, fresh)
+
+    assert isinstance(before, Accepted)
+    assert isinstance(again, Accepted)
+    assert isinstance(added, Accepted)
+    assert (again.again, again.index, again.leaf) == (True, before.index, before.leaf)
+    assert (added.again, added.index) == (False, size)
