@@ -173,4 +173,4 @@ def test_a_tail_cut_is_seen_only_from_outside(tmp_path: Path, the_market: Market
     assert (anchored.verdict, anchored.anchored) == ("valid", "yes")
     assert (later.verdict, later.exit_code, later.anchored) == ("incomplete", 3, "no")
     assert later.fault is not None
-    assert (later.fault["step"], later.fault["index"]) == ("size", the_market.outside_size)
+    assert (later.fault["step"], later.fault["index"]) == ("checkpoint", the_market.outside_size)

@@ -22,7 +22,7 @@ OTHER_TREE = Fault("root", "root", derived=False)
 
 
 def lacking(index: int) -> Fault:
-    return Fault("size", None, index, derived=False, verdict="incomplete", exit_code=3)
+    return Fault("checkpoint", "size", index, derived=False, verdict="incomplete", exit_code=3)
 
 
 def assert_finds(copy: Copy, wanted: Fault | None, *, since: bytes | None, anchored: str) -> None:
