@@ -31,7 +31,7 @@ class Proofs:
         signer: The checkpoint key.
         thief: The operator's key.
         fence: The receipt key.
-        small: The proof of `ITEM`, under the first checkpoint, of the whole log then.
+        small: The proof of `ITEM`, under the first checkpoint: the whole log up to its registration.
         other: The proof of another item, under a later checkpoint.
         same: The proof of the other item under the first checkpoint.
         later: The proof of `ITEM` under the later checkpoint.
@@ -55,8 +55,8 @@ class Proofs:
 
     def sign(self, raws: Sequence[bytes]) -> bytes:
         """Prove the last of these entries, each at its place, whatever they are."""
-        tree = MemoryTree([leaf_hash(raw) for raw in raws])
         size = len(raws)
+        tree = MemoryTree([leaf_hash(raw) for raw in raws])
         text = Checkpoint(self.origin, size, tree.root()).text
         signer = self.signer
         note = sign_note(text, name=self.origin, public=signer.public, sign=signer.sign)
@@ -81,8 +81,8 @@ def small_proofs(folder: Path) -> Iterator[Proofs]:
     with World.create(sqlite_file_url(folder), "proofs") as world:
         world.register("shop")
         world.open_namespace("cards", "shop")
-        world.register_item("cards/2")
         world.register_item(ITEM)
+        world.register_item("cards/2")
         world.publish()
         small, same = world.prover.prove(ITEM), world.prover.prove("cards/2")
         world.register("bob")

@@ -90,7 +90,7 @@ def test_a_tail_cut_everywhere(copy: Copy) -> None:
 def test_a_tail_cut_from_the_entries_alone(copy: Copy) -> None:
     size = SIZE - 100
     copy.run(f'DELETE FROM entry WHERE "index" >= {size}')
-    wanted = Fault("size", None, size, derived=False, verdict="incomplete", exit_code=3)
+    wanted = lacking(size)
 
     assert_finds(copy, wanted, since=None, anchored="no")
     assert_finds(copy, wanted, since=copy.market.outside, anchored="yes")
