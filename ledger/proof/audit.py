@@ -148,11 +148,8 @@ def _replay_all(
         raise
     _check_signatures(running, pool)
     progress(present, size)
-    if present < size:
-        return Incomplete(
-            "size", "entries are missing", index=present, expected=size, found=present
-        )
-    # Effects that are missing at the end may be among what lacks under a trusted checkpoint.
+    # Effects that are missing at the end may be among what lacks under a trusted checkpoint; that
+    # lack is named where the roots are compared.
     cut = present < max(checkpoint.size for checkpoint in running.trusted)
     if running.unknown is None and not cut:
         running.replay.finish(present)
