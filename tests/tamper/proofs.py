@@ -31,7 +31,7 @@ class Proofs:
         signer: The checkpoint key.
         thief: The operator's key.
         fence: The receipt key.
-        small: The proof of `ITEM`, under the first checkpoint: the whole log up to its registration.
+        small: The proof of `ITEM` under the first checkpoint: the whole log up to it.
         other: The proof of another item, under a later checkpoint.
         same: The proof of the other item under the first checkpoint.
         later: The proof of `ITEM` under the later checkpoint.
