@@ -32,6 +32,7 @@ Place = tuple[str, str] | tuple[str, str, str]  # party, role, and its key's nam
 
 HOUR_US = 3_600_000_000
 BATCH, BUSY = 5, 6
+META = {"cancel", "regret", "replay", "conflict"}
 SPOILT, HELD_BACK, CHAINED, ASTRAY = 0.15, 0.25, 0.7, 0.12
 OTHER_DIGEST = "0" * 64
 SPOILING = (
@@ -79,7 +80,7 @@ class Histories(RuleBasedStateMachine):
             self.rings[later.partition("/")[0]].append(later)
         self.queue: list[tuple[Command, Sent]] = []
         self.made: list[Command] = []
-        self.sound = True
+        self.sound, self.regretting = True, False
 
     # Keys
 
@@ -126,6 +127,8 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         """Compose and sign one command, spoilt by the twist, and send it or hold it back."""
         how = some_how(dice)
+        if self.regretting:
+            how = How(None, hold=True, chain=False)
         twist = how.twist
         signers = [self.place(place, twist) for place in places]
         if twist == "role":
@@ -228,7 +231,8 @@ class Histories(RuleBasedStateMachine):
     def send_held(self) -> None:
         """Send everything that was held back, as one batch."""
         batch, self.queue = [sent for _, sent in self.queue], []
-        self.send(batch)
+        if batch:
+            self.send(batch)
 
     @rule(name=st.runner().flatmap(lambda machine: st.sampled_from(machine.actions)), seed=seeds)
     def command(self, name: str, seed: int) -> None:
@@ -274,8 +278,23 @@ class Histories(RuleBasedStateMachine):
         """Cancel a command that is not in the log, or is."""
         if self.made:
             target = dice.choice([command for command, _ in self.queue] or self.made[-9:])
-            place = (self.who(dice, dice.choice(target.signers).party), "signer")
-            self.act(dice, "cancel-command/1", [place], {"command": target.document})
+            self.call_off(dice, target)
+
+    def regret(self, dice: Random) -> None:
+        """Compose some command, cancel it before it is sent, and send it all the same."""
+        self.send_held()
+        self.regretting = True
+        getattr(self, dice.choice([name for name in self.actions if name not in META]))(dice)
+        self.regretting = False
+        for target, sent in self.queue[:1]:
+            self.queue.clear()
+            self.call_off(dice, target)
+            self.send_held()
+            self.send([sent])
+
+    def call_off(self, dice: Random, target: Command) -> None:
+        place = (self.who(dice, dice.choice(target.signers).party), "signer")
+        self.act(dice, "cancel-command/1", [place], {"command": target.document})
 
     @invariant()
     def one_owner_each(self) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.plugin import EXAMPLES
 from tests.simulation.histories import Histories
 
 STEPS = 40
+FULL_TIMES = 8
 
 
 def run_histories(machine: Callable[[], Histories], *, share: int) -> None:
@@ -17,7 +19,7 @@ def run_histories(machine: Callable[[], Histories], *, share: int) -> None:
 
     Args:
         machine: Begins a history.
-        share: How many of them for a hundred examples of the profile in force.
+        share: How many of them; `--full` plays some times as many.
 
     """
     profile = settings.default
@@ -25,7 +27,7 @@ def run_histories(machine: Callable[[], Histories], *, share: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=max(1, profile.max_examples * share // 100),
+            max_examples=share * FULL_TIMES if profile.max_examples > EXAMPLES else share,
             stateful_step_count=STEPS,
             # A history takes as long as it takes.
             suppress_health_check=list(HealthCheck),

@@ -24,7 +24,8 @@ class ItemHistories(Histories):
     actions: ClassVar[tuple[str, ...]] = (
         *("register", "freeze", "unfreeze", "transfer", "transfer", "offer", "offer", "offer"),
         *("accept", "accept", "accept", "refuse", "withdraw"),
-        *("import_sale", "import_sale", "import_again", "claim", "cancel", "replay", "conflict"),
+        *("import_sale", "import_sale", "import_again", "claim", "cancel", "regret", "replay"),
+        "conflict",
     )
 
     def items_where(self, name: str, *, value: bool = True) -> list[str]:
@@ -77,7 +78,9 @@ class ItemHistories(Histories):
         self.act(dice, kind, [place], body, expects=f"item/{item}")
 
     def freeze(self, dice: Random) -> None:
-        item = pick(dice, self.items_where("frozen", value=False), ITEMS)
+        # What is on offer first: a freeze ends the offer.
+        offered = self.items_where("offer")
+        item = pick(dice, offered or self.items_where("frozen", value=False), ITEMS)
         body = {"ground": "in-dispute", "item": item}
         place = (self.who(dice, "guard"), "freezer")
         self.act(dice, "freeze-item/1", [place], body, seal="reason")
@@ -121,7 +124,7 @@ class ItemHistories(Histories):
 
 
 def test_random_histories_of_items_keep_one_owner_each(template: Any) -> None:
-    run_histories(partial(ItemHistories, template.copy), share=30)
+    run_histories(partial(ItemHistories, template.copy), share=50)
 
 
 def test_histories_of_items_hold_on_each_database(fresh_market: Any) -> None:
