@@ -85,11 +85,11 @@ CASES: dict[str, tuple[Damage, Fault]] = {
     "a row of the tail dropped": (drop(TAIL), Fault("index", "index", TAIL, derived=False)),
     "the last row dropped": (
         drop(SIZE - 1),
-        Fault("size", None, SIZE - 1, derived=False, verdict="incomplete", exit_code=3),
+        Fault("checkpoint", "size", SIZE - 1, derived=False, verdict="incomplete", exit_code=3),
     ),
     "all rows dropped": (
         add("DELETE FROM entry"),
-        Fault("size", None, 0, derived=False, verdict="incomplete", exit_code=3),
+        Fault("checkpoint", "size", 0, derived=False, verdict="incomplete", exit_code=3),
     ),
     "two rows swapped": (swap(900, TILED), Fault("leaf", "entry", 900, derived=False)),
     "two rows of the tail swapped": (
