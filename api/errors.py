@@ -11,6 +11,8 @@ ApiError
 ├── ProofNotAvailable    the proof asked for lies outside the published tree
 ├── BodyTooLarge         more bytes than a request may have
 ├── BodyIncomplete       the client went away in the middle of its request
+├── BodyTooSlow          the body did not come within a minute
+├── ServerBusy           too many large bodies at once
 ├── WrongMediaType       the body is not declared as plain `application/json`
 ├── BadRequest           the web framework refused the request
 └── InternalError        a bug; it is logged, and the answer tells nothing more
@@ -107,6 +109,18 @@ class BodyIncomplete(ApiError):
     """The client went away in the middle of its request."""
 
     code = "body-incomplete"
+
+
+class BodyTooSlow(ApiError):
+    """The body did not come in time."""
+
+    code = "body-too-slow"
+
+
+class ServerBusy(ApiError):
+    """Too many large bodies are being read or written."""
+
+    code = "server-busy"
 
 
 class WrongMediaType(ApiError):
@@ -232,6 +246,8 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     ProofNotAvailable: _NONE,
     BodyTooLarge: _LARGE,
     BodyIncomplete: _BAD,
+    BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    ServerBusy: _LATER,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     BadRequest: _BAD,
     log.StorageError: _LATER,
@@ -256,6 +272,8 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
 # The very same request may be accepted later.
 RETRYABLE: frozenset[Answered] = frozenset(
     {
+        BodyTooSlow,
+        ServerBusy,
         views.ViewBehind,
         ledger.WriteContended,
         log.NotPublished,

@@ -16,7 +16,8 @@ from ledger.rules.errors import Malformed
 from projections.errors import ViewBehind
 
 WAIT_MAX_S = 5.0
-_LOOK_EVERY_S = 0.02
+# Looks grow rarer: who waits for what never comes must not keep the server busy.
+_LOOK_FIRST_S, _LOOK_MAX_S = 0.02, 0.25
 _PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait=([0-9]{1,3})\s*(?:$|[,;])")
 
 
@@ -36,12 +37,13 @@ async def wait_for_index(request: Request, rooms: Rooms, query: Mapping[str, str
     wished = _PREFER_WAIT.search(request.headers.get("prefer", ""))
     wait_s = min(float(wished.group(1)), WAIT_MAX_S) if wished else WAIT_MAX_S
     clock = asyncio.get_running_loop().time
-    until_s = clock() + wait_s
+    until_s, pause_s = clock() + wait_s, _LOOK_FIRST_S
     while (shown := await rooms.read(rooms.projected)) <= index:
         if clock() >= until_s:
             raise ViewBehind(size=shown, wanted=index + 1)
         rooms.keeper.wake()
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(min(pause_s, max(0.0, until_s - clock())))
+        pause_s = min(2 * pause_s, _LOOK_MAX_S)
 
 
 def moment_of(rooms: Rooms, query: Mapping[str, str], *, shown: int) -> int:

@@ -2,45 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 
+from anyio import CapacityLimiter, WouldBlock
 from fastapi import Request
 
-from api.errors import BodyTooLarge, WrongMediaType
+from api.errors import BodyTooLarge, BodyTooSlow, ServerBusy, WrongMediaType
 from api.submitting import BODY_BYTES_MAX
 from ledger.rules.errors import Malformed
 from ledger.rules.text import decimal, time_us
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 500
+SMALL_BODY_BYTES = 64 * 1024
+BODY_SECONDS_MAX = 60.0
 _QUERY_PAIRS_MAX = 16
 _MEDIA_TYPES = frozenset(
     {"application/json", "application/json;charset=utf-8", 'application/json;charset="utf-8"'}
 )
 
 
-async def read_body(request: Request) -> bytes:
-    """Read the body of a request, and not one chunk more than may be accepted.
+@asynccontextmanager
+async def body_of(request: Request, large: CapacityLimiter) -> AsyncIterator[bytes]:
+    """Give the body of a request, and not one chunk more than may be accepted.
+
+    Args:
+        request: Its body has not been read.
+        large: How many bodies of more than 64 KiB are in memory at once, until they are done with.
 
     Raises:
         WrongMediaType: It is not declared as plain, uncompressed `application/json`.
         Malformed: `Content-Length` is not a number, or repeated.
         BodyTooLarge: It has, or announces, more than 8 MiB.
+        BodyTooSlow: It did not come within a minute.
+        ServerBusy: It is large, and so are too many others.
 
     """
     _check_media_type(request)
+    announced = _announced(request)
+    borrower = object()
+    try:
+        if announced > SMALL_BODY_BYTES:
+            _enter(large, borrower)
+        yield await _read_in_time(request, large, borrower)
+    finally:
+        if borrower in large.statistics().borrowers:
+            large.release_on_behalf_of(borrower)
+
+
+def _announced(request: Request) -> int:
     lengths = request.headers.getlist("content-length")
     if len(lengths) > 1:
         raise Malformed("content-length", "is given more than once")
-    if lengths and decimal(lengths[0], field="content-length") > BODY_BYTES_MAX:
+    announced = decimal(lengths[0], field="content-length") if lengths else 0
+    if announced > BODY_BYTES_MAX:
         raise _too_large()
+    return announced
+
+
+async def _read_in_time(request: Request, large: CapacityLimiter, borrower: object) -> bytes:
     body = bytearray()
-    # Counted again: a length may lie, and a chunked body announces none.
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise _too_large()
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            # Counted again: a length may lie, and a chunked body announces none.
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise _too_large()
+                if len(body) > SMALL_BODY_BYTES:
+                    _enter(large, borrower)
+    except TimeoutError:
+        raise BodyTooSlow("the body did not come in time", seconds=int(BODY_SECONDS_MAX)) from None
     return bytes(body)
+
+
+def _enter(large: CapacityLimiter, borrower: object) -> None:
+    """Take a place among the large bodies, once."""
+    if borrower in large.statistics().borrowers:
+        return
+    try:
+        large.acquire_on_behalf_of_nowait(borrower)
+    except WouldBlock:
+        raise ServerBusy(
+            "too many large requests at once; send it again", large_at_once=int(large.total_tokens)
+        ) from None
 
 
 def _check_media_type(request: Request) -> None:

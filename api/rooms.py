@@ -19,6 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _READERS = 8
+_LARGE_BODIES = 8
 
 
 class Rooms:
@@ -30,6 +31,8 @@ class Rooms:
         self._reading = CapacityLimiter(_READERS)
         # The writer holds one lock anyway; large bodies are not unpacked side by side either.
         self._writing = CapacityLimiter(1)
+        # Whoever sends without end, or waits to be written, holds no more memory than this.
+        self.large_bodies = CapacityLimiter(_LARGE_BODIES)
 
     @cached_property
     def ownership(self) -> Ownership:

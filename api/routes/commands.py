@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.problems import json_bytes, problem_of
-from api.reading import read_body, read_query
+from api.reading import body_of, read_query
 from api.rooms import Here
 from api.schemas import (
     PROBLEMS,
@@ -47,8 +47,8 @@ async def submit_commands(request: Request, rooms: Here) -> Response:
     200 and one `receipt` or `problem` each; what is refused keeps nothing else from being recorded.
     """
     read_query(request)
-    body = await read_body(request)
-    results, many = await rooms.write(submit, rooms.house.ledger, body)
+    async with body_of(request, rooms.large_bodies) as body:
+        results, many = await rooms.write(submit, rooms.house.ledger, body)
     rooms.keeper.wake()
     if many:
         listed = [_element(result, request) for result in results]
