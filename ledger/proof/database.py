@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,17 @@ from ledger.rules.views import POSITION, TABLES, VIEW, Views
 
 SCHEMA = "0002"
 TILE_HASHES = 256
+# Tables that hold one row need not be read to their end to see that they hold more.
+_FEW = 16
+# No value of a ledger comes near it; a schema can compute larger ones from nothing.
+_VALUE_BYTES_MAX = 1 << 25
+_COMPUTED = """
+    SELECT name FROM pragma_table_list WHERE schema = 'main' AND type != 'table'
+    UNION ALL
+    SELECT list.name FROM pragma_table_list AS list, pragma_table_xinfo(list.name) AS field
+    WHERE list.schema = 'main' AND list.type = 'table' AND field.hidden != 0
+    LIMIT 1
+"""
 
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
 
@@ -53,7 +65,7 @@ class DatabaseSource:
         self._views = Views()
         self._last: Entry | None = None
         self._check_schema()
-        positions: dict[str, Any] = dict(self._rows(POSITION.select))
+        positions: dict[str, Any] = dict(islice(self._rows(POSITION.select), _FEW))
         viewed = positions.get(VIEW, 0)
         # What is no number shows in the comparison; here it must not stop the replay.
         self._viewed = viewed if isinstance(viewed, int) else 0
@@ -87,8 +99,8 @@ class DatabaseSource:
 
     def references(self, size: int) -> Iterator[list[bytes]]:
         """Yield the leaf hashes of the entry table, then those of the tiles with its rest."""
-        leaves = self._hashes('SELECT "index", leaf FROM entry')
-        stored = self._hashes("SELECT number, hashes FROM tile WHERE level = 0")
+        leaves = self._hashes('SELECT "index", leaf FROM entry ORDER BY "index"')
+        stored = self._hashes("SELECT number, hashes FROM tile WHERE level = 0 ORDER BY number")
         if size > len(leaves) + TILE_HASHES * len(stored):
             # A checkpoint may claim any size; what is not there is not made room for.
             return
@@ -102,12 +114,17 @@ class DatabaseSource:
         yield rows
 
     def _hashes(self, sql: str) -> dict[int, bytes]:
-        """Read hashes under their numbers, as far as they are such."""
-        return {
-            number: hashes
-            for number, hashes in self._rows(sql)
-            if isinstance(number, int) and number >= 0 and isinstance(hashes, bytes)
-        }
+        """Read hashes under their numbers, as far as they are such and ascend."""
+        found: dict[int, bytes] = {}
+        last = -1
+        for number, hashes in self._rows(sql):
+            # A damaged index can give one row again and again, without end.
+            if not isinstance(number, int) or number <= last:
+                break
+            last = number
+            if isinstance(hashes, bytes):
+                found[number] = hashes
+        return found
 
     def observe(
         self, entry: Entry, before: Stream | None, after: Stream, cause: Entry | None
@@ -180,18 +197,20 @@ class DatabaseSource:
 
     def _check_tiles(self, tree: MemoryTree, size: int) -> None:
         wanted = [(tile.level, tile.number) for tile in tiles_of(size) if tile.width == TILE_HASHES]
-        rows = list(self._rows("SELECT level, number, hashes FROM tile ORDER BY level, number"))
-        stored = [(level, number) for level, number, _ in rows]
-        compare("tile", ("level", "number"), wanted, stored, index_at=None)
+        stored = self._rows("SELECT level, number, hashes FROM tile ORDER BY level, number")
+        rows = list(islice(stored, len(wanted) + 1))
+        places = [(level, number) for level, number, _ in rows]
+        compare("tile", ("level", "number"), wanted, iter(places), index_at=None)
         for level, number, hashes in rows:
             if not isinstance(hashes, bytes):
                 raise differs("tile.hashes", None, expected="bytes", found=hashes)
             check_tile(Tile(level, number), hashes, tree)
 
     def _check_vault(self) -> None:
-        rows = list(
-            self._rows('SELECT "index", name, subject, box FROM disclosure ORDER BY "index", name')
+        stored = self._rows(
+            'SELECT "index", name, subject, box FROM disclosure ORDER BY "index", name'
         )
+        rows = list(islice(stored, len(self._sealed) + 1))
         compare(
             "disclosure",
             ("index", "name", "subject"),
@@ -232,7 +251,8 @@ class DatabaseSource:
             )
 
     def _check_schema(self) -> None:
-        found = [row[0] for row in self._rows("SELECT version_num FROM alembic_version")]
+        versions = self._rows("SELECT version_num FROM alembic_version")
+        found = [row[0] for row in islice(versions, _FEW)]
         if found != [SCHEMA]:
             raise Unverifiable(
                 "schema",
@@ -272,7 +292,7 @@ def sqlite_snapshot(path: Path) -> Iterator[Query]:
     One transaction for all of them: a ledger can be audited while it is being written.
 
     Raises:
-        Unverifiable: There is no such file, or it is no database.
+        Unverifiable: There is no such file, it is no database, or it computes its rows.
 
     """
     if not path.is_file():
@@ -293,6 +313,10 @@ def sqlite_snapshot(path: Path) -> Iterator[Query]:
     with closing(link):
         # A damaged text is still compared; it must not stop the reading.
         link.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        link.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES_MAX)
+        for (name,) in query(_COMPUTED):
+            # A view or a computed column can make rows and values without end out of nothing.
+            raise Unverifiable("database", "it computes its rows", field="schema", found=name)
         yield query
 
 
