@@ -212,12 +212,16 @@ def _get_below(prefix: str, path: str) -> bytes | None:
 
 
 def _get(url: str) -> bytes | None:
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310
     try:
         # The scheme was checked when the source was made.
+        request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
             data: bytes = answer.read(FILE_BYTES_MAX + 1)
+            if answer.length and len(data) <= FILE_BYTES_MAX:
+                # A read with a limit takes a broken connection for the end of the file.
+                raise http.client.IncompleteRead(data, answer.length)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             return None
         raise Unverifiable(_STEP, f"the server answers {error.code}", field=url) from None
