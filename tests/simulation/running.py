@@ -11,7 +11,7 @@ from tests.plugin import EXAMPLES
 from tests.simulation.histories import Histories
 
 STEPS = 40
-FULL_TIMES = 8
+FULL_TIMES = 5
 
 
 def run_histories(machine: Callable[[], Histories], *, share: int) -> None:
