@@ -94,6 +94,23 @@ def _b64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
+class NamedTree:
+    """A tree of any size at once: the hash of a node is its level and place, written out."""
+
+    def __init__(self, size: int = 0) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def node(self, level: int, index: int) -> bytes:
+        return f"{level}/{index}".encode().rjust(32, b".")
+
+    def tile(self, level: int, number: int, width: int = 256) -> bytes:
+        """The bytes of a tile of this tree."""
+        return b"".join(self.node(8 * level, 256 * number + at) for at in range(width))
+
+
 def seen(error: VerificationError) -> tuple[object, ...]:
     """Everything that an error says, its class included."""
     return (

@@ -15,7 +15,7 @@ from ledger.proof.hashing import leaf_hash
 from ledger.proof.sources import TileSource, check_tile, folder_source, split_bundle
 from ledger.proof.tiles import Tile
 from ledger.proof.tree import MemoryTree
-from tests.unit.proof.golden_log import VALID, VKEY, Files, files, raw_entries, seen
+from tests.unit.proof.golden_log import VALID, VKEY, Files, NamedTree, files, raw_entries, seen
 
 TILE, BUNDLE = "tile/0/000.p/57", "tile/entries/000.p/57"
 
@@ -29,23 +29,6 @@ class Folder:
     def __call__(self, path: str) -> bytes | None:
         self.asked.append(path)
         return self.held.get(path)
-
-
-class Tree:
-    """A tree of any size: a node is its level and place."""
-
-    def __init__(self, size: int = 0) -> None:
-        self.size = size
-
-    def __len__(self) -> int:
-        return self.size
-
-    def node(self, level: int, index: int) -> bytes:
-        return f"{level}/{index}".encode().rjust(32, b".")
-
-
-def hashes(level: int, first: int, width: int) -> bytes:
-    return b"".join(Tree().node(level, first + at) for at in range(width))
 
 
 def error_of(act: Callable[[], Any]) -> tuple[object, ...]:
@@ -203,28 +186,28 @@ def test_the_leaf_hashes_of_the_tiles_are_one_candidate() -> None:
 
 
 def test_the_leaf_hashes_of_several_tiles_follow_each_other_and_upper_levels_are_left() -> None:
-    held = {"tile/0/000": hashes(0, 0, 256), "tile/0/001.p/2": hashes(0, 256, 2)}
+    held = {"tile/0/000": NamedTree().tile(0, 0), "tile/0/001.p/2": NamedTree().tile(0, 1, 2)}
     folder = Folder(held)
     (found,) = TileSource(folder).references(258)
-    assert found == [Tree().node(0, at) for at in range(258)]
+    assert found == [NamedTree().node(0, at) for at in range(258)]
     assert folder.asked == ["tile/0/000", "tile/0/001.p/2"]
 
 
 @pytest.mark.parametrize("data", [None, b"", bytes(31), bytes(33)])
 def test_tiles_that_are_missing_or_of_another_length_are_no_candidate(data: bytes | None) -> None:
-    held = {"tile/0/000": hashes(0, 0, 256), "tile/0/001.p/1": data}
+    held = {"tile/0/000": NamedTree().tile(0, 0), "tile/0/001.p/1": data}
     assert list(TileSource(held.get).references(257)) == []
 
 
 def test_every_tile_of_every_level_is_compared_and_no_more() -> None:
     held = {
-        "tile/0/000": hashes(0, 0, 256),
-        "tile/0/001.p/2": hashes(0, 256, 2),
-        "tile/1/000.p/1": hashes(8, 0, 1),
+        "tile/0/000": NamedTree().tile(0, 0),
+        "tile/0/001.p/2": NamedTree().tile(0, 1, 2),
+        "tile/1/000.p/1": NamedTree().tile(1, 0, 1),
     }
     folder = Folder(held)
     opened = TileSource(folder)
-    opened.check_derived(Tree(400), 258)  # type: ignore[arg-type]
+    opened.check_derived(NamedTree(400), 258)  # type: ignore[arg-type]
     assert folder.asked == list(held)
 
 
@@ -260,24 +243,24 @@ def test_a_hash_that_differs_is_named_by_the_first_entry_under_it(
 ) -> None:
     level = 8 * (tile.level or 0)
     first = tile.number * 256
-    good = hashes(level, first, tile.width)
-    check_tile(tile, good, Tree())  # type: ignore[arg-type]
+    good = NamedTree().tile(tile.level or 0, tile.number, tile.width)
+    check_tile(tile, good, NamedTree())  # type: ignore[arg-type]
     bad = good[: 32 * place] + bytes(32) + good[32 * (place + 1) :]
-    assert error_of(lambda: check_tile(tile, bad, Tree())) == (  # type: ignore[arg-type]
+    assert error_of(lambda: check_tile(tile, bad, NamedTree())) == (  # type: ignore[arg-type]
         "Tampered",
         "tile",
         "a stored hash differs from the recomputed one",
         index,
         None,
         tile.path,
-        Tree().node(level, first + place),
+        NamedTree().node(level, first + place),
         bytes(32),
     )
 
 
 @pytest.mark.parametrize("length", [31, 33, 64])
 def test_a_tile_of_another_length_is_malformed(length: int) -> None:
-    found = error_of(lambda: check_tile(Tile(0, 0, 1), bytes(length), Tree()))  # type: ignore[arg-type]
+    found = error_of(lambda: check_tile(Tile(0, 0, 1), bytes(length), NamedTree()))  # type: ignore[arg-type]
     assert found[:2] == ("MalformedEvidence", "tile")
     assert found[6:] == (32, length)
 

@@ -1,0 +1,94 @@
+"""Signatures checked here or in several processes: the same answer, the smallest index first."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.proof import pool as pools
+from ledger.proof.errors import BadSignature, VerificationError
+from ledger.proof.pool import CHUNK, SignaturePool, first_bad
+from ledger.proof.replay import Signed
+from ledger.proof.signatures import SignatureJob
+from tests.unit.proof.signing import LOG_KEY, LOG_PUBLIC, P256_PUBLIC, p256_sign
+
+MESSAGE = b"message"
+GOOD = SignatureJob("ed25519", LOG_PUBLIC, LOG_KEY.sign(MESSAGE), MESSAGE)
+OTHER = SignatureJob("p256", P256_PUBLIC, p256_sign(MESSAGE), MESSAGE)
+BAD = SignatureJob("ed25519", LOG_PUBLIC, bytes(64), MESSAGE)
+WRONG_KEY = SignatureJob("p256", LOG_PUBLIC, p256_sign(MESSAGE), MESSAGE)
+
+
+def signed(index: int, *jobs: SignatureJob) -> Signed:
+    return Signed(index, f"party/{index}", jobs)
+
+
+def batch(*bad: int, size: int = 10) -> list[Signed]:
+    return [signed(100 + at, GOOD, BAD if at in bad else OTHER) for at in range(size)]
+
+
+def test_the_place_of_the_first_bad_one_is_found() -> None:
+    assert first_bad([]) is None
+    assert first_bad(batch()) is None
+    assert first_bad(batch(0, 5)) == 0
+    assert first_bad(batch(7, 5)) == 5
+    assert first_bad([signed(0), signed(1, WRONG_KEY)]) == 1
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("bad", [(0,), (4, 9), (9,), (3, 2)])
+def test_the_first_bad_entry_is_named(
+    monkeypatch: pytest.MonkeyPatch, processes: int, bad: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(pools, "CHUNK", 3)
+    with SignaturePool(processes) as pool, pytest.raises(BadSignature) as caught:
+        pool.check(batch(*bad))
+
+    error, index = caught.value, 100 + min(bad)
+    assert (error.index, error.stream) == (index, f"party/{index}")
+    assert (error.step, error.found) == ("signature", bytes(64))
+    assert error.message == "the ed25519 signature does not hold"
+
+
+@pytest.mark.parametrize("processes", [0, 1, 2])
+def test_good_signatures_pass(monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+    monkeypatch.setattr(pools, "CHUNK", 4)
+    with SignaturePool(processes) as pool:
+        pool.check([])
+        pool.check(batch())
+        pool.check(batch(size=8))
+
+
+def test_only_several_processes_are_started() -> None:
+    with SignaturePool(1) as one, SignaturePool(2) as two:
+        assert one._executor is None
+        assert two._executor is not None
+        assert two._executor._max_workers == 2
+        ended = two._executor
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        ended.submit(first_bad, [])
+
+
+def test_an_error_inside_ends_the_processes_and_goes_on() -> None:
+    with pytest.raises(ZeroDivisionError), SignaturePool(2) as pool:  # noqa: PT012
+        ended = pool._executor
+        raise ZeroDivisionError
+    assert ended is not None
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        ended.submit(first_bad, [])
+
+
+def test_waiting_checks_are_not_run_once_the_answer_is_known() -> None:
+    """Leaving cancels what has not begun: a bad signature early ends a long audit early."""
+    work = batch(size=CHUNK)
+    with SignaturePool(2) as pool:
+        executor = pool._executor
+        assert executor is not None
+        waiting = [executor.submit(first_bad, work) for _ in range(12)]
+    assert any(each.cancelled() for each in waiting)
+
+
+def test_a_key_that_cannot_be_used_is_named_too() -> None:
+    with SignaturePool(1) as pool, pytest.raises(VerificationError) as caught:
+        pool.check([signed(7, WRONG_KEY)])
+
+    assert (caught.value.index, caught.value.message) == (7, "the public key is no p256 key")
