@@ -9,6 +9,8 @@ Specification: docs/spec.md section 13.
 from __future__ import annotations
 
 import http.client
+import os
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ from ledger.rules.state import Stream
 from ledger.rules.text import decimal
 
 _STEP = "fetch"
+_SIZES = "checkpoints/sizes"
 _LENGTH_BYTES = 2
 _TILE_ENTRIES = 256
 # A full bundle of the largest entries; nothing that a log serves is larger.
@@ -69,7 +72,7 @@ class TileSource:
     def checkpoint(self) -> bytes:
         """Return the latest signed checkpoint."""
         # The list comes first: what a log publishes meanwhile must not look like a lack.
-        self._listed = self._fetch("checkpoints/sizes")
+        self._listed = self._fetch(_SIZES)
         note = self._fetch("checkpoint")
         if note is None:
             raise Unverifiable(_STEP, "there is no checkpoint", field="checkpoint")
@@ -77,9 +80,7 @@ class TileSource:
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
         """Yield the earlier checkpoints that the log offers."""
-        for line in (self._listed or b"").decode("ascii", "replace").splitlines():
-            with reading(_STEP):
-                size = decimal(line, field="checkpoints/sizes")
+        for size in _sizes((self._listed or b"").decode("ascii", "replace")):
             note = self._fetch(f"checkpoints/{size}")
             if note is None:
                 raise Incomplete(_STEP, "a listed checkpoint is missing", field=f"size {size}")
@@ -123,6 +124,21 @@ class TileSource:
             if data is None:
                 raise Incomplete("tile", "a tile is missing", field=tile.path)
             check_tile(tile, data, tree)
+
+
+def _sizes(listed: str) -> Iterator[int]:
+    """Read one decimal a line, ascending: none can be listed, and checked, again and again."""
+    *lines, rest = listed.split("\n")
+    last = -1
+    for line in lines:
+        with reading(_STEP):
+            size = decimal(line, field=_SIZES)
+        if size <= last:
+            raise MalformedEvidence(_STEP, "sizes do not ascend", field=_SIZES, found=size)
+        yield size
+        last = size
+    if rest:
+        raise MalformedEvidence(_STEP, "a size does not end in a newline", field=_SIZES)
 
 
 def split_bundle(data: bytes, *, start: int, width: int) -> Iterator[tuple[int, bytes]]:
@@ -180,7 +196,9 @@ def folder_source(folder: Path) -> TileSource:
 
     def fetch(path: str) -> bytes | None:
         try:
-            with (folder / path).open("rb") as stream:
+            with open(folder / path, "rb", opener=_open_at_once) as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    raise Unverifiable(_STEP, "it is no regular file", field=path)
                 return _limited(stream.read(FILE_BYTES_MAX + 1), path)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
@@ -189,6 +207,11 @@ def folder_source(folder: Path) -> TileSource:
             raise Unverifiable(_STEP, message, field=path) from None
 
     return TileSource(fetch)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a named pipe in a hostile folder has nobody at its other end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def url_source(url: str) -> TileSource:

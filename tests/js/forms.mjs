@@ -118,7 +118,7 @@ export const text = (value, field) => {
 };
 
 export const base64 = (value, field) => {
-  if (typeof value !== "string" || value.length > 1 << 20) bad(field, "is not base64");
+  if (typeof value !== "string" || value.length > 1 << 22) bad(field, "is not base64");
   if (Buffer.from(value, "base64").toString("base64") !== value) bad(field, "is not base64");
 };
 

@@ -152,7 +152,7 @@ export class Tree {
 
 // ---- verifier keys and signed notes (13.2), checkpoints (13.3)
 
-const NAME = /^[^\s+\u0000-\u001f]+$/u;
+const NAME = /^[^\p{White_Space}+\u0000-\u001f]+$/u;
 
 /** Read the verifier key that the caller trusts. */
 export function readVkey(line) {

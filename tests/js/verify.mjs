@@ -212,15 +212,19 @@ class Audit {
   compareOffered() {
     let lack = null;
     const lines = (this.read("checkpoints/sizes") ?? "").toString("latin1").split("\n");
-    for (const line of lines.filter((one) => one !== "")) {
-      const size = decimal(line) ?? NaN;
-      if (Number.isNaN(size)) throw tampered("fetch", "a size is no number");
+    const rest = lines.pop();
+    let last = -1;
+    for (const line of lines) {
+      const size = decimal(line);
+      if (size === null || size <= last) throw tampered("fetch", "a size is no larger number");
+      last = size;
       const note = this.read(`checkpoints/${size}`);
       if (note === null) return incomplete("fetch", "a listed checkpoint is missing");
       const checkpoint = openCheckpoint(note, this.vkey);
       if (checkpoint.size !== size) throw tampered("checkpoint", "kept under another size");
       lack = this.compareRoot(checkpoint) ?? lack;
     }
+    if (rest !== "") throw tampered("fetch", "a size does not end in a newline");
     return lack;
   }
 
