@@ -129,10 +129,12 @@ def _normal(url: str) -> URL:
     """Parse a URL and name the driver that this room uses."""
     try:
         parsed = make_url(url)
-    except exc.ArgumentError as error:
-        # The text itself may hold a password.
-        reason = "not a database URL"
-        raise DatabaseUnavailable(_UNREADABLE, reason) from error
+    except (exc.ArgumentError, ValueError):
+        # The text itself may hold a password, and so may the words of the error.
+        raise _unreadable() from None
+    if "@" in (parsed.host or ""):
+        # The end of a password that was not percent-encoded.
+        raise _unreadable()
     if parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
@@ -140,6 +142,10 @@ def _normal(url: str) -> URL:
     if parsed.database in {None, "", ":memory:"} or parsed.query:
         raise DatabaseUnavailable(_shown(parsed), "a ledger on SQLite needs a plain file path")
     return parsed.set(drivername="sqlite+pysqlite")
+
+
+def _unreadable() -> DatabaseUnavailable:
+    return DatabaseUnavailable(_UNREADABLE, "not a database URL")
 
 
 def _open(url: URL, *, read_only: bool) -> Engine:
@@ -222,7 +228,8 @@ def _name(engine: Engine) -> str:
 
 
 def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
+    # PostgreSQL takes a password, and names of files with secrets, as options too.
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _reason(error: exc.SQLAlchemyError) -> str:
