@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
+import pytest
+
+from ledger.proof.database import DatabaseSource
+from ledger.proof.errors import VerificationError
 from ledger.proof.known import Known
 from ledger.proof.replay import Replay
 from ledger.rules.digests import key_id
@@ -19,7 +23,7 @@ from ledger.rules.entries import Entry
 from ledger.rules.state import Stream
 from ledger.rules.text import b64decode
 from ledger.rules.views import Views
-from tests.unit.proof.golden_log import ORIGIN, SIZE, files, plain, raw_entries
+from tests.unit.proof.golden_log import ORIGIN, SIZE, files, plain, raw_entries, seen
 
 Row = tuple[Any, ...]
 Step = tuple[Entry, Stream | None, Stream, Entry | None]
@@ -62,9 +66,7 @@ class Tables(dict[str, list[Row]]):
 def replayed() -> tuple[Replay, tuple[Step, ...]]:
     """The golden log replayed once, and what was seen of each entry."""
     steps: list[Step] = []
-    replay = Replay(
-        Known(), log=ORIGIN, complete=True, observe=lambda *step: steps.append(step)
-    )
+    replay = Replay(Known(), log=ORIGIN, complete=True, observe=lambda *step: steps.append(step))
     for index, raw in enumerate(raw_entries()):
         replay.take(raw, index=index)
     return replay, tuple(steps)
@@ -133,3 +135,33 @@ def _key(entry: dict[str, Any]) -> dict[str, str] | None:
     command = entry.get("command")
     found = (command["body"] if command else entry["data"]).get("key")
     return found if isinstance(found, dict) else None
+
+
+def error_of(act: Callable[[], Any]) -> tuple[object, ...]:
+    with pytest.raises(VerificationError) as raised:
+        act()
+    return seen(raised.value)
+
+
+def check(tables: Tables, vault: Any = None) -> None:
+    """Show a source every entry as a replay does, then let it compare its tables."""
+    replay, steps = replayed()
+    source = DatabaseSource(tables.query, vault=vault)
+    rows = tables[ENTRIES] and source.entries(57)
+    for _, step in zip(rows, steps, strict=False):
+        source.observe(*step)
+    source.check_derived(replay.view.tree, 57)
+
+
+def fault(tables: Tables, vault: Any = None) -> tuple[object, ...]:
+    return error_of(lambda: check(tables, vault))
+
+
+def stored(field: str, expected: object, found: object, index: int | None = None) -> Any:
+    return (
+        "Tampered", "stored", "a stored value differs", index, None, field, expected, found,
+    )  # fmt: skip
+
+
+def put(row: tuple[Any, ...], at: int, value: object) -> tuple[Any, ...]:
+    return (*row[:at], value, *row[at + 1 :])
