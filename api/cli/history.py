@@ -16,7 +16,6 @@ from api.cli.output import Output
 from api.folder import LedgerFolder
 from api.house import House
 from api.provenance import history_document, holder_document
-from ledger.rules.errors import UnknownItem
 from ledger.rules.state import Policy
 from ledger.rules.text import check_item, is_imported, time_us
 from ledger.rules.views import HistoryRow, OwnershipRow
@@ -102,8 +101,7 @@ def history_of(
     """Read an item's history up to a moment, and who held it then.
 
     Raises:
-        UnknownItem: The log knew no such item then.
-        Usage: The log has no entry at that index.
+        Usage: The log has no entry at that index, or knew no such item then.
 
     """
     size = house.reader.size() if moment.index is None else moment.index + 1
@@ -117,7 +115,12 @@ def history_of(
     rows = _rows(house, item, moment, size)
     holder = _holder(house, item, moment, size)
     if holder is None:
-        raise UnknownItem(f"the log knew no item {item} then", item=item)
+        raise Usage(
+            f"the log knew no item {item} then",
+            code="unknown-item",
+            do="Check the namespace and the id, or ask for a later moment.",
+            item=item,
+        )
     document = {
         "schema": 1,
         "item": item,

@@ -62,6 +62,8 @@ def test_before_its_first_entry_the_item_is_unknown(program: Program, imported: 
     ran = program("history", "old/7", "--dir", imported, "--at-index", 4, "--json")
 
     assert (ran.code, ran.error["code"]) == (2, "unknown-item")
+    assert ran.error["kept"] == "Nothing was changed."
+    assert ran.error["do"] == "Check the namespace and the id, or ask for a later moment."
 
 
 def test_an_index_beyond_the_log_is_refused(program: Program, imported: Path) -> None:
