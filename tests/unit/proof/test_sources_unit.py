@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,43 @@ def test_a_line_of_the_list_that_is_no_size_is_malformed(line: str) -> None:
     assert found[:2] == ("MalformedEvidence", "fetch")
     assert found[3:] == (None, None, "checkpoints/sizes", None, None)
     assert str(found[2]).startswith("checkpoints/sizes ")
+
+
+def listing(listed: bytes) -> tuple[list[int], tuple[object, ...]]:
+    """Which sizes a list gives, and what is then said of it."""
+    opened = TileSource(lambda path: listed if path.endswith("sizes") else b"note")
+    opened.checkpoint()
+    found: list[int] = []
+
+    def read() -> None:
+        for size, _ in opened.checkpoints():
+            found.append(size)
+
+    said = error_of(read)
+    return found, said
+
+
+@pytest.mark.parametrize("size", [57, 56, 0])
+def test_sizes_that_do_not_ascend_are_malformed(size: int) -> None:
+    said = (
+        "MalformedEvidence", "fetch", "sizes do not ascend", None, None,
+        "checkpoints/sizes", None, size,
+    )  # fmt: skip
+    assert listing(b"0\n57\n%d\n99\n" % size) == ([0, 57], said)
+
+
+def test_a_list_that_does_not_end_in_a_newline_is_malformed() -> None:
+    said = fetch_fault("MalformedEvidence", "a size does not end in a newline", "checkpoints/sizes")
+    assert listing(b"31\n57") == ([31], said)
+    assert listing(b"31") == ([], said)
+
+
+def test_a_list_may_be_empty_or_begin_with_size_0() -> None:
+    for listed, sizes in ((b"", []), (b"0\n", [0]), (b"0\n1\n2\n", [0, 1, 2])):
+        opened = TileSource({"checkpoints/sizes": listed, "checkpoint": b""}.get)
+        opened.checkpoint()
+        opened._fetch = lambda _: b"note"
+        assert [size for size, _ in opened.checkpoints()] == sizes
 
 
 # Entries
@@ -292,6 +331,26 @@ def test_a_file_that_is_missing_or_no_file_is_not_there(tmp_path: Path) -> None:
     assert fetch("a-file") == b""
 
 
+def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert error_of(lambda: folder_source(tmp_path)._fetch("pipe")) == fetch_fault(
+        "Unverifiable", "it is no regular file", "pipe"
+    )
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_files_are_opened_without_waiting_where_that_is_possible(
+    monkeypatch: pytest.MonkeyPatch, *, waits: bool
+) -> None:
+    given: list[tuple[str, int]] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda *each: given.append(each) or 3)
+        if waits:
+            patched.delattr(os, "O_NONBLOCK")
+        assert sources._open_at_once("file", os.O_CLOEXEC) == 3
+    assert given == [("file", os.O_CLOEXEC | (0 if waits else os.O_NONBLOCK))]
+
+
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     name = "x" * 300
     assert error_of(lambda: folder_source(tmp_path)._fetch(name)) == fetch_fault(
@@ -313,6 +372,25 @@ def test_a_file_is_read_up_to_the_limit_and_not_one_byte_beyond(
         assert seen(raised.value) == fetch_fault(
             "MalformedEvidence", "the file is too large", name, expected=10
         )
+
+
+def test_no_more_is_read_than_shows_that_it_is_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"note")
+    asked: list[int | None] = []
+
+    class File(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(size)
+            return super().read(-1 if size is None else size)
+
+    def open_file(path: Path, mode: str, *, opener: Any) -> File:
+        return File(path, mode, opener=opener)
+
+    monkeypatch.setattr(sources, "open", open_file, raising=False)
+    assert folder_source(tmp_path)._fetch("file") == b"note"
+    assert asked == [sources.FILE_BYTES_MAX + 1]
 
 
 def test_the_limit_is_a_full_bundle_of_the_largest_entries() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 import urllib.request
@@ -105,7 +106,7 @@ def said(message: str, field: str, found: str | None = None) -> tuple[object, ..
     return ("Unverifiable", "fetch", message, None, None, field, None, found)
 
 
-@pytest.mark.parametrize("prefix", ["", "/log", "/shop/log"])
+@pytest.mark.parametrize("prefix", ["", "/log", "/shop/log", "/BOX"])
 @pytest.mark.parametrize("slash", ["", "/", "//"])
 def test_a_log_is_read_where_it_is_served_or_one_step_below(
     server: Server, prefix: str, slash: str
@@ -158,17 +159,18 @@ def test_the_kind_of_address_may_be_in_capitals(server: Server) -> None:
 
 
 def test_https_is_asked_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, Any]] = []
+    asked: list[tuple[Any, ...]] = []
 
     def refuse(request: urllib.request.Request, *, timeout: float) -> None:
-        asked.append((request.full_url, timeout))
+        asked.append((request.full_url, request.headers, timeout))
         raise OSError("not today")
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     assert fault("https://log.example/x") == said(
         "the server cannot be reached: not today", "https://log.example/x/checkpoint"
     )
-    assert asked == [("https://log.example/x/checkpoint", 30)]
+    headers = {"Accept-encoding": "identity"}
+    assert asked == [("https://log.example/x/checkpoint", headers, 30)]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +230,28 @@ def test_a_huge_answer_is_read_up_to_the_limit_and_refused(
             "MalformedEvidence", "fetch", "the file is too large", None, None,
             f"{server.url}/checkpoint", 10, None,
         )  # fmt: skip
+
+
+def test_no_more_is_read_than_shows_that_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Answer(io.BytesIO):
+        length = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(-1 if size is None else size)
+            return super().read(size)
+
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(b"note"))
+    assert url_source("http://log.example").checkpoint() == b"note"
+    assert asked == [sources.FILE_BYTES_MAX + 1] * 3
+
+
+def test_less_than_was_announced_is_said_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "FILE_BYTES_MAX", 3)
+    with raw_server(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nabc") as url:
+        told = "the server cannot be reached: IncompleteRead(3 bytes read, 2 more expected)"
+        assert fault(url) == said(told, f"{url}/checkpoint")
 
 
 def test_a_redirect_is_followed_and_one_to_another_kind_of_address_is_not(server: Server) -> None:
