@@ -76,6 +76,8 @@ def test_extension_lines_are_refused_unless_allowed() -> None:
 
     assert str(refused) == "checkpoint: there are extension lines"
     assert (refused.field, refused.expected, refused.found) == ("text", 3, 5)
+    with pytest.raises(MalformedEvidence, match="there are extension lines"):
+        parse_checkpoint(extended.text)
     assert parse_checkpoint(extended.text, extensions_allowed=True) == extended
     assert extended.text == f"log\n7\n{TEXT.splitlines()[2]}\none\ntwo three\n"
 

@@ -43,9 +43,10 @@ def test_huge_trees_begin_with_smaller_ones(new: int) -> None:
             check_consistency(**given, **{**roots, "new_root": LEVELS[9]})
 
 
-def test_the_climb_along_a_huge_right_edge_is_exact() -> None:
+@pytest.mark.parametrize("low", [2, 10])
+def test_the_climb_along_a_huge_right_edge_is_exact(low: int) -> None:
     """Both trees end in one subtree whose number is even and has 60 significant bits."""
-    old, new = 8 * (2**59 + 2) + 1, 8 * (2**59 + 2) + 8
+    old, new = 8 * (2**59 + low) + 1, 8 * (2**59 + low) + 8
 
     check_consistency(
         old_size=old,
