@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -165,3 +166,10 @@ def stored(field: str, expected: object, found: object, index: int | None = None
 
 def put(row: tuple[Any, ...], at: int, value: object) -> tuple[Any, ...]:
     return (*row[:at], value, *row[at + 1 :])
+
+
+def without_end(rows: Iterable[Row], row: Row, *, most: int) -> Iterator[Row]:
+    """Give rows, then one row again and again; who reads more than `most` of these fails."""
+    yield from rows
+    yield from repeat(row, most)
+    pytest.fail("rows without end were read on and on")

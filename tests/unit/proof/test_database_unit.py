@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from typing import Any
 
 import pytest
@@ -89,7 +88,7 @@ def test_another_schema_is_not_read(rows: list[tuple[Any, ...]], found: str) -> 
 
 def test_of_few_rows_no_more_than_sixteen_are_read() -> None:
     def query(sql: str) -> Any:
-        return repeat(("x",)) if sql == t.SCHEMA else golden()[sql]
+        return t.without_end([], ("x",), most=16) if sql == t.SCHEMA else golden()[sql]
 
     assert error_of(lambda: DatabaseSource(query))[-1] == ", ".join(["x"] * 16)
 
