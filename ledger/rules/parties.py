@@ -37,6 +37,8 @@ from ledger.rules.text import format_time, party_stream, time_us
 KEY_CHANGE_RULE = "key-change"
 # A recovery names every key that it revokes in one entry, which must always fit.
 KEYS_MAX = 100
+# Whoever replays the log carries every key that was ever added, revoked or not.
+KEYS_EVER_MAX = 1_000
 
 
 def party_of(given: Given, party: str) -> Party:
@@ -109,9 +111,12 @@ def _add_key(given: Given) -> list[Fact]:
     _check_party_signs(given)
     party = given.body["party"]
     check_new_signer(given, position=1, party=party)
-    valid = sum(not key.revoked for key in party_of(given, party).keys)
+    keys = party_of(given, party).keys
+    valid = sum(not key.revoked for key in keys)
     if valid >= KEYS_MAX:
         raise TooLarge("the party has as many keys as it may", keys=valid, most=KEYS_MAX)
+    if len(keys) >= KEYS_EVER_MAX:
+        raise TooLarge("the party had as many keys as it may", keys=len(keys), most=KEYS_EVER_MAX)
     ready = given.at + given.policy.delay("key_cool_down")
     return [Fact(party_stream(party), "key-added/1", {"ready": format_time(ready)})]
 

@@ -113,8 +113,8 @@ function registerParty(given) {
 function addKey(given) {
   ownSigner(given);
   freshKey(given, given.signers[1]);
-  const valid = given.ledger.party(given.body.party).keys.filter((one) => !one.revoked);
-  need(valid.length < 100, "too-large");
+  const { keys } = given.ledger.party(given.body.party);
+  need(keys.filter((one) => !one.revoked).length < 100 && keys.length < 1000, "too-large");
   const ready = later(given.at, given.policy.document.key_cool_down_s);
   return [[ownStream(given.body), "key-added/1", { ready }]];
 }
