@@ -62,6 +62,18 @@ def test_a_row_too_many_or_too_few_is_named_by_its_index(question: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "name"),
+    [(t.COMMANDS, "command"), (t.KEYS, "registered_key"), (t.BOXES, "disclosure")],
+)
+def test_an_index_that_is_no_number_is_a_value_that_differs(question: str, name: str) -> None:
+    tables = golden()
+    row = tables[question][1]
+    at = 0 if question == t.BOXES else len(row) - 1
+    tables[question][1] = put(row, at, "x")
+    assert fault(tables) == stored(f"{name}.index", str(row[at]), "x", row[at])
+
+
+@pytest.mark.parametrize(
     ("row", "field", "expected", "found"),
     [((2, 57), "head.id", "1", "2"), ((1, 56), "head.size", "57", "56")],
 )
