@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
 import pytest
 
 from ledger.proof import pool as pools
@@ -66,6 +68,30 @@ def test_only_several_processes_are_started() -> None:
         ended = two._executor
     with pytest.raises(RuntimeError, match="after shutdown"):
         ended.submit(first_bad, [])
+
+
+class Recorder:
+    """Runs pieces here, as an executor would elsewhere, and keeps them."""
+
+    def __init__(self) -> None:
+        self.pieces: list[list[int]] = []
+
+    def map(
+        self, run: Callable[[Sequence[Signed]], int | None], pieces: Iterable[Sequence[Signed]]
+    ) -> Iterator[int | None]:
+        for piece in pieces:
+            self.pieces.append([each.index for each in piece])
+            yield run(piece)
+
+
+def test_several_processes_get_pieces_that_do_not_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "CHUNK", 4)
+    recorder = Recorder()
+    pool = SignaturePool(1)
+    monkeypatch.setattr(pool, "_executor", recorder)
+    pool.check(batch())
+
+    assert recorder.pieces == [[100, 101, 102, 103], [104, 105, 106, 107], [108, 109]]
 
 
 def test_an_error_inside_ends_the_processes_and_goes_on() -> None:
