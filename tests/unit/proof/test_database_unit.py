@@ -93,6 +93,14 @@ def test_of_few_rows_no_more_than_sixteen_are_read() -> None:
     assert error_of(lambda: DatabaseSource(query))[-1] == ", ".join(["x"] * 16)
 
 
+def test_of_the_positions_no_more_than_sixteen_are_read_before_the_entries() -> None:
+    def query(sql: str) -> Any:
+        endless = t.without_end([], ("provenance", 57), most=16)
+        return endless if sql == t.POSITION else golden()[sql]
+
+    DatabaseSource(query)
+
+
 @pytest.mark.parametrize("size", [0, 1, 30, 56, 57])
 def test_views_may_be_behind(size: int) -> None:
     tables = golden()
