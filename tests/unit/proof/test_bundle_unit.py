@@ -116,6 +116,12 @@ def test_an_item_that_never_was_imported_is_shown_by_itself() -> None:
     }
 
 
+def test_effects_on_other_streams_may_be_left_out() -> None:
+    picked = [index for index in CARD if index not in {3, 4}]
+    document = verdict(relic(picked=picked, item="cards/1", about=28))
+    assert (document["verdict"], document["replayed"]) == ("valid", "16/16")
+
+
 def test_an_item_s_earlier_state_is_shown_where_the_file_ends_earlier() -> None:
     document = verdict(relic(picked=[*CARD[:11], 22], item="cards/1", about=22))
     assert (document["verdict"], document["owner"], document["index"]) == ("valid", "bob", 22)
