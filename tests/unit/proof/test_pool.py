@@ -68,6 +68,9 @@ def test_only_several_processes_are_started() -> None:
         ended = two._executor
     with pytest.raises(RuntimeError, match="after shutdown"):
         ended.submit(first_bad, [])
+    with SignaturePool(3) as three:
+        assert three._executor is not None
+        assert three._executor._max_workers == 3
 
 
 class Recorder:
