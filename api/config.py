@@ -115,6 +115,17 @@ def mark_of(origin: str) -> Path:
     return home / "yinzheng" / hashlib.sha256(origin.encode()).hexdigest()
 
 
+def check_unclaimed(origin: str) -> None:
+    """Refuse an origin that was used on this machine, before anything is made under its name.
+
+    Raises:
+        LedgerExists: A ledger of this machine has, or had, this origin.
+
+    """
+    if mark_of(origin).exists():
+        raise _claimed(origin)
+
+
 def claim_origin(origin: str) -> Path:
     """Reserve an origin on this machine.
 
@@ -130,13 +141,17 @@ def claim_origin(origin: str) -> Path:
     try:
         mark.mkdir(mode=PRIVATE_FOLDER)
     except FileExistsError:
-        raise LedgerExists(
-            "a ledger of this machine has, or had, this origin; an origin names one ledger for "
-            "ever: choose another one",
-            origin=origin,
-            mark=str(mark),
-        ) from None
+        raise _claimed(origin) from None
     return mark
+
+
+def _claimed(origin: str) -> LedgerExists:
+    return LedgerExists(
+        "a ledger of this machine has, or had, this origin; an origin names one ledger for "
+        "ever: choose another one",
+        origin=origin,
+        mark=str(mark_of(origin)),
+    )
 
 
 def _read_url(folder: Path) -> str:

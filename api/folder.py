@@ -19,6 +19,7 @@ from api.config import (
     PRIVATE_FOLDER,
     SQLITE_FILE,
     Config,
+    check_unclaimed,
     claim_origin,
     new_origin,
     read_config,
@@ -78,6 +79,8 @@ class LedgerFolder:
         check_origin(config.origin, field="origin")
         if config.database is not None:
             check_database(config.database)
+        if begun is None:
+            check_unclaimed(config.origin)
         folder.mkdir(parents=True, exist_ok=True)
         recorder = _empty_record(config.url(folder), folder)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,12 +88,14 @@ def _shown(
         proof = verify_proof(house.prover.prove(summary.item), house.vkey)
         policy = house.policy()
     proven = f"proof of this history: {proof.verdict} ({proof.replayed} entries replayed)"
+    # As it was called: nothing puts it on the PATH of who only ran scripts/demo.
+    program = sys.argv[0] if sys.argv[0].endswith("yinzheng") else "yinzheng"
     try_: list[str] = [
         "",
         f"The ledger lies in {folder}; its keys follow from the demo's seed and protect nothing.",
-        f"Try: yinzheng history {summary.item} --dir {folder}",
-        f"     yinzheng prove {summary.item} --dir {folder} -o item.tlog-proof",
-        f"     yinzheng verify item.tlog-proof --vkey @{folder}/vkey",
+        f"Try: {program} history {summary.item} --dir {folder}",
+        f"     {program} prove {summary.item} --dir {folder} -o item.tlog-proof",
+        f"     {program} verify item.tlog-proof --vkey @{folder}/vkey",
     ]
     drawn: list[Any] = [table_of(summary.item, rows, policy), verdict_of(document), proven, *try_]
     return text, drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +35,9 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Make a ledger: configuration, keys, entry 0 and the first checkpoint."""
+    if database is not None and database.startswith("@"):
+        # A file: what stands on the command line is seen in the list of processes.
+        database = Path(database[1:]).read_text(encoding="utf-8").strip()
     with LedgerFolder.create(folder, database_url=database, origin=origin) as house:
         house.runner.catch_up()
         made = {

@@ -88,6 +88,8 @@ class Prover:
         return _readable(proof, item, len(entries))
 
     def _subject(self, item: str, stream: str, index: int | None, size: int) -> int:
+        if index is not None and index >= size:
+            raise NotPublished(index=index, published=size)
         limit = size - 1 if index is None else index
         found = self._reader.last_of_stream(stream, lte_index=limit)
         if found is None and index is None:
@@ -96,8 +98,6 @@ class Prover:
                 raise NotPublished(index=newer.index, published=size)
         if found is None:
             raise NothingToProve(item, index=index)
-        if found.index >= size:
-            raise NotPublished(index=found.index, published=size)
         return found.index
 
 

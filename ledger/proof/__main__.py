@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from ledger.proof.audit import audit
 from ledger.proof.bundle import verify_proof
@@ -34,12 +35,12 @@ class Usage(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    given = _parser().parse_args(arguments)
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     try:
+        given = _parser().parse_args(arguments)
         report = _verify(given) if given.what == "verify" else _audit(given)
     except Usage as error:
-        print(f"{error}. Nothing was checked.", file=sys.stderr)
-        return USAGE
+        return _usage(str(error), as_json=as_json)
     except KeyboardInterrupt:
         print("interrupted: nothing was shown", file=sys.stderr)
         return INTERRUPTED
@@ -47,8 +48,23 @@ def main(arguments: list[str] | None = None) -> int:
     return report.exit_code
 
 
+def _usage(message: str, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"error": {"code": "usage", "message": message, "exit": USAGE}}))
+    else:
+        print(f"{message}. Nothing was checked.", file=sys.stderr)
+    return USAGE
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong argument like any other usage error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Usage(f"{message} (see {self.prog} --help)")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m ledger.proof",
         description="Check a proof or a whole log, trusting nobody but the key you bring.",
     )
@@ -111,9 +127,13 @@ def _database_of(log: str) -> tuple[Path | None, VaultReader | None]:
             return path, None
         if (path / "ledger.sqlite").is_file():
             return path / "ledger.sqlite", VaultReader(path / "vault")
+        elsewhere = (path / "config.json").is_file()
     except OSError as error:
         message = f"cannot read {log}: {error.strerror}"
         raise Usage(message) from None
+    if elsewhere:
+        message = f"the ledger of {log} lies in a database server: audit its URL or an export"
+        raise Usage(message)
     return None, None
 
 

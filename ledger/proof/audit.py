@@ -90,7 +90,7 @@ def _run(
 ) -> None:
     latest, _ = open_checkpoint(running.source.checkpoint(), log=running.key)
     report.size, report.root = latest.size, latest.root.hex()
-    kept = None if since is None else open_checkpoint(since, log=running.key)[0]
+    kept = None if since is None else _kept(since, running.key)
     running.trusted = [latest] if kept is None else [kept, latest]
     running.reference = _reference(running.source, running.trusted)
     lack = _replay_all(running, latest.size, pool, progress)
@@ -112,6 +112,16 @@ def _run(
         report.derived = "yes"
     except VerificationError as error:
         report.fail(error, derived=True)
+
+
+def _kept(since: bytes, key: VerifierKey) -> Checkpoint:
+    """Open the caller's own checkpoint: a wrong file of theirs accuses nobody."""
+    try:
+        return open_checkpoint(since, log=key)[0]
+    except VerificationError as bad:
+        raise Unverifiable(
+            "since", f"the checkpoint brought along: {bad.message}", field=bad.field
+        ) from None
 
 
 def _reference(source: Source, trusted: Iterable[Checkpoint]) -> list[bytes]:

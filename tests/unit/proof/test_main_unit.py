@@ -361,15 +361,59 @@ def test_help_is_whole(capsys: pytest.CaptureFixture[str], given: tuple[str, ...
 def test_what_must_be_given_is_asked_for(
     capsys: pytest.CaptureFixture[str], given: tuple[str, ...], lack: str
 ) -> None:
-    code, out, err = refused(capsys, *given)
+    code = command.main(list(given))
+
+    out, err = capsys.readouterr()
+    program = " ".join(["python -m ledger.proof", *given[:1]])
     assert (code, out) == (2, "")
-    assert err.endswith(f"error: the following arguments are required: {lack}")
+    assert err == (
+        f"the following arguments are required: {lack} (see {program} --help). "
+        "Nothing was checked.\n"
+    )
 
 
-def test_processes_are_a_number(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = refused(capsys, "audit", "log", "--vkey", "k", "--processes", "two")
-    assert code == 2
-    assert err.endswith("error: argument --processes: invalid int value: 'two'")
+def test_a_usage_error_is_one_json_line_where_json_was_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    answers = []
+    for given in (
+        ["audit", "log", "--vkey", "k", "--processes", "two", "--json"],
+        ["verify", str(tmp_path / "no"), "--vkey", "k", "--json"],
+        ["audit", str(tmp_path), "--vkey", "k", "--json"],
+    ):
+        assert command.main(given) == 2
+        out, err = capsys.readouterr()
+        assert err == ""
+        answers.append(json.loads(out)["error"])
+    assert answers == [
+        {
+            "code": "usage",
+            "message": "argument --processes: invalid int value: 'two' "
+            "(see python -m ledger.proof audit --help)",
+            "exit": 2,
+        },
+        {
+            "code": "usage",
+            "message": f"cannot read {tmp_path / 'no'}: No such file or directory",
+            "exit": 2,
+        },
+        {
+            "code": "usage",
+            "message": f"the ledger of {tmp_path} lies in a database server: "
+            "audit its URL or an export",
+            "exit": 2,
+        },
+    ]
+
+
+def test_the_arguments_are_those_of_the_process_by_default(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["proof", "verify", "--json"])
+
+    assert command.main() == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
 # In a process of its own, with nothing but the checkout
