@@ -140,6 +140,10 @@ def test_an_outside_checkpoint_anchors() -> None:
     assert (report.verdict, report.anchored, report.checkpoints) == ("valid", "yes", 2)
 
 
+def test_an_outside_checkpoint_of_all_there_is_anchors() -> None:
+    assert audit(source(), VKEY, since=NOTES[57]).anchored == "yes"
+
+
 def test_a_checkpoint_counts_once() -> None:
     kept = {"checkpoints__sizes": b"31\n57\n"}
     kept |= {f"checkpoints__{size}": raw for size, raw in NOTES.items()}
@@ -305,6 +309,7 @@ def test_an_effect_missing_at_the_end_of_what_was_signed_is_tampered() -> None:
 
     assert report.verdict == "tampered"
     assert fault(report)["message"] == "effects are missing at the end"
+    assert fault(report)["index"] == 34
 
 
 def test_a_root_that_contradicts_outweighs_a_lack() -> None:

@@ -31,6 +31,7 @@ from tests.unit.proof.story import (
 )
 
 RELIC = "item/old/relic"
+VERSION = "{}: is version 2, not 1"
 Fault = dict[str, Any]
 
 
@@ -104,6 +105,37 @@ def an_unknown_type(story: Story) -> Fault:
     one_more(story, type="party-blessed/1")
     more = {"field": "type", "found": "party-blessed/1"}
     return tampered(SIZE, "party/eve", "type", "unknown type", **more) | {"is": "Unverifiable"}
+
+
+def too_new(**more: Any) -> Fault:
+    kind = {"is": "Unverifiable", "index": SIZE, "step": "type"}
+    return {**kind, "stream": None, "expected": None, "found": None, **more}
+
+
+@case
+def an_entry_of_another_version(story: Story) -> Fault:
+    one_more(story, v=2)
+    return too_new(field="entry.v", message=VERSION.format("entry.v"))
+
+
+@case
+def a_command_of_another_version(story: Story) -> Fault:
+    entry = story.register("eve")
+    document = entry.document["command"] | {"v": 2}
+    story.entries[-1] = changed(entry, command=document)
+    return too_new(field="command.v", message=VERSION.format("command.v"))
+
+
+@case
+def a_key_with_an_unknown_algorithm(story: Story) -> Fault:
+    """Found only when the body is read, by the rules."""
+    body = {"class": "member", "key": {"alg": "ed448", "public": "AAAA"}, "party": "eve"}
+    draft = Draft("register-party/1", "eve", places(("eve", "party")), body)
+    command = story.compose(draft)
+    story.own(command, sign(command, "eve"), ("party/eve", "party-registered/1", {}))
+    name = "command.body.key.alg"
+    message = f"{name}: is not an algorithm known here"
+    return too_new(field=name, message=message, stream="party/eve")
 
 
 @case
