@@ -24,7 +24,7 @@ from ledger.record.tables import (
     REGISTERED_KEY,
     TILE,
 )
-from ledger.rules.entries import Entry, read_entry
+from ledger.rules.entries import read_entry
 from ledger.rules.errors import RuleError, UnknownKind
 from ledger.rules.kinds import registered_key
 from projections.tables import POSITION as VIEW_POSITION
@@ -36,8 +36,10 @@ from tests.tamper.market import Market
 
 def forger(market: Market, *, keep: int | None = None) -> Forger:
     """Continue after the first `keep` entries, of all by default."""
-    kept = [entry.raw for entry in market.entries[:keep]]
-    return Forger(market.world, kept, market.world.clock.now())
+    made = Forger(market.world, [], market.world.clock.now())
+    made.entries = [entry.raw for entry in market.entries[:keep]]
+    made.heads = {entry.stream: entry for entry in market.entries[:keep]}
+    return made
 
 
 def publish(copy: Copy, entries: Sequence[bytes], *, keep: int) -> bytes:
@@ -52,7 +54,8 @@ def publish(copy: Copy, entries: Sequence[bytes], *, keep: int) -> bytes:
     note = sign_note(text, name=world.origin, public=signer.public, sign=signer.sign)
     with copy.begin() as connection:
         _cut(connection, keep)
-        digests: dict[str, str] = {e.leaf: e.command.digest for e in _own(entries[:keep])}
+        kept = copy.market.entries[:keep]
+        digests = {entry.leaf: entry.command.digest for entry in kept if entry.command}
         for index, raw in enumerate(entries[keep:], start=keep):
             _insert(connection, index, raw, digests)
         _store_tiles(connection, tree)
@@ -62,10 +65,6 @@ def publish(copy: Copy, entries: Sequence[bytes], *, keep: int) -> bytes:
         values = {"size": len(entries), "previous": -1 if latest is None else latest, "note": note}
         connection.execute(CHECKPOINT.insert().values(**values))
     return note
-
-
-def _own(entries: Sequence[bytes]) -> list[Entry]:
-    return [entry for entry in map(read_entry, entries) if entry.command is not None]
 
 
 def _cut(connection: Connection, keep: int) -> None:

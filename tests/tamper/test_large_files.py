@@ -99,5 +99,5 @@ def test_a_huge_outside_checkpoint(tmp_path: Path, log_folder: Path, the_market:
     vkey = the_market.world.vkey
     found, output, peak = run("audit", str(log_folder), "--vkey", vkey, "--since", str(file))
 
-    assert found == 1, output
+    assert found == 4, output
     assert peak < MOST_KIB
