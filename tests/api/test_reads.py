@@ -301,6 +301,18 @@ def test_an_entry_is_its_exact_bytes_for_ever(shared: Served) -> None:
         assert sha256(b"\x00" + answer.content).hexdigest() == answer.headers["yinzheng-leaf"]
 
 
+def test_an_entry_is_kept_by_caches_only_once_it_is_published(served: Served) -> None:
+    served.catch_up()
+    index = served.world.register("zoe").index
+    path = f"/v1/entries/{index}"
+    before = served.client.get(path).headers["cache-control"]
+
+    served.catch_up()
+
+    after = served.client.get(path).headers["cache-control"]
+    assert (before, after) == ("no-cache", "public, max-age=31536000, immutable")
+
+
 def test_proofs_lead_to_the_published_root(shared: Served) -> None:
     note = shared.client.get("/log/checkpoint").content
     checkpoint, _ = open_checkpoint(note, log=VerifierKey.parse(shared.world.vkey))
