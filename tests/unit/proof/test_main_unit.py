@@ -410,7 +410,7 @@ def test_a_usage_error_is_one_json_line_where_json_was_asked_for(
 def test_the_arguments_are_those_of_the_process_by_default(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["proof", "verify", "--json"])
+    monkeypatch.setattr(sys, "argv", ["proof", "--json"])
 
     assert command.main() == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
