@@ -144,6 +144,15 @@ def test_an_outside_checkpoint_of_all_there_is_anchors() -> None:
     assert audit(source(), VKEY, since=NOTES[57]).anchored == "yes"
 
 
+def test_a_file_that_is_no_checkpoint_of_this_log_accuses_nobody() -> None:
+    report = audit(source(), VKEY, since=b"\x00")
+
+    assert (report.verdict, report.anchored) == ("unverifiable", "no")
+    assert fault(report) == told(
+        "since", "the checkpoint brought along: the note has a control character", field="text"
+    )
+
+
 def test_a_checkpoint_counts_once() -> None:
     kept = {"checkpoints__sizes": b"31\n57\n"}
     kept |= {f"checkpoints__{size}": raw for size, raw in NOTES.items()}
