@@ -134,7 +134,7 @@ def test_an_interrupted_import_ends_with_130_and_can_be_run_again(
     try:
         wait_until_begun(program, ledger)
         running.send_signal(signal.SIGINT)
-        out, _ = running.communicate(timeout=60)
+        out, _ = running.communicate(timeout=120)
     finally:
         running.kill()
 
