@@ -184,10 +184,8 @@ class Meaning:
         thing.frozen = False
 
     def _presented(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        thing = self.items.get(document["stream"])
-        if thing is None:
-            fresh = _Thing("unknown", _namespace_of(document["stream"]))
-            thing = self.items.setdefault(document["stream"], fresh)
+        fresh = _Thing("unknown", _namespace_of(document["stream"]))
+        thing = self.items.setdefault(document["stream"], fresh)
         self._check_owns_namespace(thing, _signer(command, "importer"))
         if thing.signed_for or thing.owner in self.claimed:
             raise _broken("imports", "an import touched a signed item", thing.owner, None)
