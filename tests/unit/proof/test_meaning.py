@@ -327,6 +327,21 @@ def test_a_role_that_is_not_held_may_not_sign(market: Meaning, role: str) -> Non
     assert broken(market, forged) == (message, "roles", "eve", role)
 
 
+def test_whoever_signs_behind_a_newcomer_is_judged_too(market: Meaning) -> None:
+    forged = entry(
+        "any/1",
+        "party/new",
+        {},
+        kind="register-party/1",
+        signers=[("new", "party:new"), ("eve", "registrar")],
+        key=public("new"),
+        party="new",
+    )
+    message = "a signer does not hold its role"
+
+    assert broken(market, forged) == (message, "roles", "eve", "registrar")
+
+
 @pytest.mark.parametrize("role", ["owner", "recipient", "party", "grantee", "second", "signer"])
 def test_a_place_that_is_no_role_is_nobody_s(market: Meaning, role: str) -> None:
     take(market, entry("any/1", "x", {}, signers=[("eve", role)]))
