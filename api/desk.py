@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.house import House, Random
-from ledger.application import Accepted, SealedValue, Submission
+from ledger.application import Accepted
 from ledger.rules.commands import Command, Signer
 from ledger.rules.compose import Context, Draft, Sealing, compose, uuid7
 from ledger.rules.text import b64encode
 from ledger.signer import Signer as Key
+from ledger.submission import SealedValue, Submission
 
 SALT_BYTES = 32
 _ID_RANDOM_BYTES = 10

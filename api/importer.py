@@ -21,7 +21,7 @@ from api.house import House
 from api.import_plan import Plan
 from api.rejects import Rejects
 from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable
-from ledger.application import Accepted, Outcome, Refusal, Submission
+from ledger.application import Accepted, Outcome, Refusal
 from ledger.errors import WriteContended
 from ledger.record.errors import OutcomeUnknown
 from ledger.rules.entries import read_entry
@@ -35,6 +35,7 @@ from ledger.rules.errors import (
 from ledger.rules.kinds import kind_of
 from ledger.rules.model import Given
 from ledger.rules.text import check_namespace
+from ledger.submission import Submission
 
 IMPORTER = "importer"
 KIND = "import-sale/1"

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 from api.desk import Hand, Order, write
 from api.house import House, new_key
-from ledger.application import Accepted, Outcome, Submission
+from ledger.application import Accepted, Outcome
 from ledger.clock import FixedClock
 from ledger.rules.commands import Command
 from ledger.rules.compose import Context
 from ledger.rules.state import Item, Party
 from ledger.rules.text import party_stream
 from ledger.signer import LocalSigner
+from ledger.submission import Submission
 
 T = TypeVar("T")
 

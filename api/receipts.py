@@ -21,7 +21,7 @@ from ledger.proof.errors import VerificationError
 from ledger.proof.hashing import leaf_hash
 from ledger.proof.keys import verify
 from ledger.proof.merkle import check_inclusion
-from ledger.proof.signatures import check_signatures
+from ledger.proof.signatures import check_signatures, keys_in
 from ledger.rules import schema
 from ledger.rules.canonical import encode
 from ledger.rules.derive import derive
@@ -100,7 +100,7 @@ def pin_log(raw: bytes, *, vkey: str) -> PinnedLog:
         if command is None or entry.type != "ledger-opened/1":
             raise Malformed("entry", "does not open a log")
         derive(command, at=entry.at, index=entry.index, log=entry.log, view=_Nothing())
-        check_signatures(command, entry.sigs, _Nothing())
+        check_signatures(command, entry.sigs, keys_in(_Nothing()))
     except (RuleError, VerificationError) as error:
         raise OtherLog("entry 0", expected="one that holds", found=str(error)) from None
     if command.body["vkey"] != vkey:

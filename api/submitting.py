@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from api.errors import Coded
-from ledger.application import Accepted, Ledger, SealedValue, Submission
+from ledger.application import Accepted, Ledger
 from ledger.rules import schema
 from ledger.rules.canonical import decode, encode
 from ledger.rules.commands import SEALED_MAX, SIGNERS_MAX
 from ledger.rules.errors import Malformed
 from ledger.rules.text import b64decode
+from ledger.submission import SealedValue, Submission
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 COMMANDS_MAX = 1000

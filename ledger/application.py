@@ -9,66 +9,42 @@ Specification: docs/spec.md sections 5, 9 and 12.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.utils import Environment
 
 from ledger.clock import Clock
+from ledger.crashpoints import CrashPoint, reach
 from ledger.domain.invariants import check_before_write
 from ledger.domain.stream import LedgerStream, Recorded, decode, recorded
 from ledger.errors import (
     AlreadyAppended,
-    DisclosureInvalid,
     LedgerError,
     LedgerNotOpen,
-    SignatureCount,
-    SignatureInvalid,
     WriteContended,
 )
 from ledger.log.receipts import Receipt, ReceiptIssuer
-from ledger.proof.errors import BadSignature, MalformedEvidence
-from ledger.proof.signatures import check_signatures
+from ledger.proof.signatures import keys_in
 from ledger.record.draft import Draft, Tip
 from ledger.record.errors import HeadMoved, VaultError
 from ledger.record.factory import LedgerFactory
 from ledger.record.facts import Disclosure
+from ledger.record.keys import KeyDirectory
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
-from ledger.rules.admission import check_text
-from ledger.rules.commands import Command, read_command
+from ledger.rules.commands import Command
 from ledger.rules.derive import derive
-from ledger.rules.digests import sealed_digest
 from ledger.rules.errors import CommandConflict, RuleError
 from ledger.rules.model import LOG_STREAM
 from ledger.rules.parties import cancelled_command
 from ledger.rules.state import Log, Stream
-from ledger.rules.text import b64decode
+from ledger.submission import Prepared, SealedValue, Submission, prepare, settle
 
 ATTEMPTS = 20
-SALT_BYTES = 32
 _CANCEL = "cancel-command/1"
-
-
-@dataclass(frozen=True, slots=True)
-class SealedValue:
-    """What opens one sealed field: its name, a base64 salt of 32 bytes and the value."""
-
-    name: str
-    salt: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A command as it arrives: signed bytes, one base64 signature a signer, disclosures."""
-
-    command: bytes
-    sigs: tuple[str, ...]
-    disclosures: tuple[SealedValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +59,13 @@ class Accepted:
 
 Refusal = RuleError | LedgerError | VaultError
 Outcome = Accepted | Refusal
+
+
+Guard = Callable[[], None]
+
+
+def _no_guard() -> None:
+    return None
 
 
 @dataclass(slots=True)
@@ -107,6 +90,7 @@ class Ledger(Application[str]):
         issue: ReceiptIssuer,
         vault: Vault,
         origin: str,
+        guard: Guard = _no_guard,
     ) -> None:
         """Build on an open recorder.
 
@@ -116,6 +100,7 @@ class Ledger(Application[str]):
             issue: Signs receipts after a commit.
             vault: Takes the values of sealed fields.
             origin: Name of the log.
+            guard: Asked before anything is decided; refuses by raising.
 
         """
         self._recorder = recorder
@@ -123,6 +108,8 @@ class Ledger(Application[str]):
         super().__init__()
         self._clock, self._issue, self._vault = clock, issue, vault
         self.origin = origin
+        self._guard = guard
+        self._keys = KeyDirectory(recorder)
         self._lock = threading.Lock()
         self._tip = Tip(recorder, self._load)
 
@@ -145,23 +132,45 @@ class Ledger(Application[str]):
             DatabaseUnavailable: Nothing was recorded.
 
         """
+        return self.commit([self.prepare(submission) for submission in submissions])
+
+    def prepare(self, submission: Submission) -> Prepared:
+        """Find out what can be found out about a submission before its turn; any thread may.
+
+        Raises:
+            DatabaseUnavailable: A key could not be looked up.
+
+        """
+        found = prepare(submission, self._keys)
+        reach(CrashPoint.VERIFIED)
+        return found
+
+    def commit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
+        """Decide prepared submissions in order and record them in one durable transaction.
+
+        Args:
+            prepared: What `prepare` returned; any may be refused, each by itself.
+
+        Returns:
+            One outcome each, in order.
+
+        Raises:
+            WriteContended: Other writers were first each time; nothing was recorded.
+            OutcomeUnknown: COMMIT gave no answer: send the same bytes again to learn it.
+            DatabaseUnavailable: Nothing was recorded.
+
+        """
         with self._lock:
+            self._guard()
             for _ in range(ATTEMPTS):
-                draft = Draft(self._tip, self._recorder, self._tip.head)
-                decided = _Decided()
-                for position, submission in enumerate(submissions):
-                    self._decide(position, submission, draft, decided)
-                delay = _receipt_delay(draft)
                 try:
-                    self._commit(draft, decided)
+                    return self._commit(prepared)
                 except HeadMoved:
-                    self._tip.reload()
-                    continue
+                    self._tip.forget()
                 except BaseException:
                     # A tip that may be stale must not decide anything more.
-                    self._tip.reload()
+                    self._tip.forget()
                     raise
-                return self._outcomes(len(submissions), draft, decided, delay)
         raise WriteContended("other writers were first each time", attempts=ATTEMPTS)
 
     def stream(self, name: str) -> Stream | None:
@@ -185,7 +194,7 @@ class Ledger(Application[str]):
         """Read the head again, for what other processes appended."""
         with self._lock:
             if self._recorder.head() != self._tip.head:
-                self._tip.reload()
+                self._tip.forget()
 
     def _load(self, name: str) -> Stream | None:
         try:
@@ -194,14 +203,31 @@ class Ledger(Application[str]):
             return None
         return found.stream
 
-    def _decide(
-        self, position: int, submission: Submission, draft: Draft, decided: _Decided
-    ) -> None:
+    def _commit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
+        draft = self._tip.draft()
+        draft.look_up(one.command for one in prepared if one.command is not None)
+        decided = _Decided()
+        for position, one in enumerate(prepared):
+            self._decide(position, one, draft, decided)
+        delay = _receipt_delay(draft)
+        reach(CrashPoint.DECIDED)
+        if draft.entries:
+            self.save(*(recorded(entry) for entry in draft.entries), batch=draft.batch())
+            self._tip.adopt(draft)
+            reach(CrashPoint.COMMITTED)
+        elif decided.refused:
+            # No commit compares the head here, and a refusal on an old one would be a wrong one.
+            head = self._recorder.head()
+            if head != draft.head:
+                raise HeadMoved(expected=draft.head, found=head)
+        return self._outcomes(len(prepared), draft, decided, delay)
+
+    def _decide(self, position: int, one: Prepared, draft: Draft, decided: _Decided) -> None:
         try:
-            command = read_command(submission.command)
+            command = _readable(one)
             known = draft.find_command(command.by, command.id)
             if known is None:
-                decided.fresh[position] = self._append(command, submission, draft)
+                decided.fresh[position] = self._append(command, one, draft)
             elif known.digest.hex() == command.digest:
                 decided.known[position] = known.index, self._leaf_of(known.index, draft)
             else:
@@ -214,17 +240,17 @@ class Ledger(Application[str]):
         except (RuleError, LedgerError, VaultError) as refusal:
             decided.refused[position] = refusal
 
-    def _append(self, command: Command, submission: Submission, draft: Draft) -> tuple[int, bytes]:
-        at = max(self._clock.now(), self._tip.at, draft.entries[-1].at if draft.entries else 0)
-        facts = derive(command, at=at, index=draft.size, log=self.origin, view=draft)
-        _check_signatures(command, submission, draft)
-        opened = _check_disclosures(command, submission.disclosures)
-        _check_texts(command.body, "command.body")
+    def _append(self, command: Command, one: Prepared, draft: Draft) -> tuple[int, bytes]:
+        if one.kind is None:
+            raise _fault(one)
+        at = max(self._clock.now(), draft.at)
+        facts = derive(command, at=at, index=draft.size, log=self.origin, view=draft, kind=one.kind)
+        settle(one, command, keys_in(draft))
         _check_cancel(command, draft)
         check_before_write(command, facts, draft)
         # Before the entries: what the vault cannot take is refused alone, and leaves none of them.
-        boxes = [self._box(subject, sealed, draft.size) for subject, sealed in opened]
-        own = draft.seal(command, submission.sigs, facts, at)
+        boxes = [self._box(subject, sealed, draft.size) for subject, sealed in one.opened]
+        own = draft.seal(command, one.submission.sigs, facts, at)
         draft.disclosures += boxes
         return own.index, bytes.fromhex(own.leaf)
 
@@ -240,17 +266,6 @@ class Ledger(Application[str]):
         stored = self._recorder.entry_at(index)
         assert stored is not None  # noqa: S101 - a command row never lacks its entry
         return stored.leaf
-
-    def _commit(self, draft: Draft, decided: _Decided) -> None:
-        if draft.entries:
-            events = [recorded(entry) for entry in draft.entries]
-            self.save(*events, batch=draft.batch())
-            self._tip.adopt(draft)
-        elif decided.refused:
-            # No commit compares the head here, and a refusal on an old one would be a wrong one.
-            head = self._recorder.head()
-            if head != draft.head:
-                raise HeadMoved(expected=draft.head, found=head)
 
     def _outcomes(self, count: int, draft: Draft, decided: _Decided, delay: int) -> list[Outcome]:
         leaves = [bytes.fromhex(entry.leaf) for entry in draft.entries]
@@ -271,6 +286,17 @@ class Ledger(Application[str]):
         return outcomes
 
 
+def _readable(one: Prepared) -> Command:
+    if one.command is None:
+        raise _fault(one)
+    return one.command
+
+
+def _fault(one: Prepared) -> RuleError | LedgerError:
+    assert one.fault is not None  # noqa: S101 - what cannot be read, or has no kind, has a fault
+    return one.fault
+
+
 def _receipt_delay(draft: Draft) -> int:
     opened = draft.stream(LOG_STREAM)
     return opened.state.receipt_delay if opened and isinstance(opened.state, Log) else 0
@@ -278,58 +304,6 @@ def _receipt_delay(draft: Draft) -> int:
 
 def _decode_stored(stored: StoredEvent) -> Recorded:
     return decode(stored.state)
-
-
-def _check_signatures(command: Command, submission: Submission, draft: Draft) -> None:
-    if len(submission.sigs) != len(command.signers):
-        raise SignatureCount(
-            "one signature for each signer is needed",
-            signers=len(command.signers),
-            sigs=len(submission.sigs),
-        )
-    try:
-        check_signatures(command, submission.sigs, draft)
-    except (BadSignature, MalformedEvidence) as bad:
-        raise SignatureInvalid(bad.message, command=command.digest) from None
-
-
-def _check_disclosures(
-    command: Command, disclosures: Sequence[SealedValue]
-) -> list[tuple[str, SealedValue]]:
-    """Open every sealed name with its disclosure; return each with its subject."""
-    sealed: list[dict[str, Any]] = command.document["sealed"]
-    names = [entry["name"] for entry in sealed]
-    given = [disclosure.name for disclosure in disclosures]
-    if given != names:
-        raise DisclosureInvalid(
-            "every sealed name needs its disclosure, in order",
-            sealed=", ".join(names),
-            disclosed=", ".join(given),
-        )
-    opened = []
-    for entry, disclosure in zip(sealed, disclosures, strict=True):
-        field = f"disclosures.{disclosure.name}"
-        b64decode(disclosure.salt, field=f"{field}.salt", size=SALT_BYTES)
-        check_text(disclosure.value, field=field)
-        digest = sealed_digest(
-            command.log, command.id, disclosure.name, disclosure.salt, disclosure.value
-        )
-        if digest != entry["digest"]:
-            raise DisclosureInvalid("the disclosure opens another digest", name=disclosure.name)
-        opened.append((str(entry["subject"]), disclosure))
-    return opened
-
-
-def _check_texts(value: Any, field: str) -> None:
-    """Hold every text of a body to the rules of admission; most are plain identifiers anyway."""
-    if isinstance(value, str):
-        check_text(value, field=field)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            _check_texts(inner, f"{field}.{name}")
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            _check_texts(inner, f"{field}[{position}]")
 
 
 def _check_cancel(command: Command, draft: Draft) -> None:

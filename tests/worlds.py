@@ -25,7 +25,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ledger.application import Accepted, Ledger, Outcome, SealedValue, Submission
+from ledger.application import Accepted, Ledger, Outcome
 from ledger.clock import FixedClock
 from ledger.log.prover import Prover
 from ledger.log.publisher import Publisher
@@ -40,6 +40,7 @@ from ledger.rules.opening import vkey
 from ledger.rules.state import Item, Namespace, Party
 from ledger.rules.text import b64encode, format_time, party_stream, time_us
 from ledger.signer import LocalSigner
+from ledger.submission import SealedValue, Submission
 from tests.databases import open_recorder
 
 ORIGIN = "yinzheng.test/world"

@@ -13,7 +13,7 @@ from ledger.log.errors import EntryMissing, Evidence, MemberSignatureLost, ReadB
 from ledger.proof.errors import VerificationError
 from ledger.proof.hashing import leaf_hash
 from ledger.proof.known import Known
-from ledger.proof.signatures import check_signatures
+from ledger.proof.signatures import check_signatures, keys_in
 from ledger.record.facts import SealedEntry
 from ledger.record.recorder import LedgerRecorder
 from ledger.rules.entries import Entry, read_entry
@@ -162,7 +162,7 @@ class Rereading:
         self.finish()
         self._same(entry, "command", bytes.fromhex(command.digest), row.command)
         try:
-            check_signatures(command, entry.sigs, self._parties)
+            check_signatures(command, entry.sigs, keys_in(self._parties))
         except (VerificationError, RuleError) as error:
             raise MemberSignatureLost(entry.index, str(error)) from error
         self._cause, self._done = entry, 0

@@ -30,7 +30,7 @@ from ledger.proof.errors import (
 )
 from ledger.proof.known import Known, NotInFile, PartialView
 from ledger.proof.meaning import Meaning
-from ledger.proof.signatures import SignatureJob, signature_jobs
+from ledger.proof.signatures import SignatureJob, keys_in, signature_jobs
 from ledger.rules.canonical import encode
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
@@ -219,7 +219,7 @@ class Replay:
 
     def _jobs(self, command: Command, entry: Entry) -> list[SignatureJob]:
         try:
-            return signature_jobs(command, entry.sigs, self.view)
+            return signature_jobs(command, entry.sigs, keys_in(self.view))
         except NotInFile as lack:
             # Whose signature it is can not be shown: the file is not closed over its signers.
             raise _incomplete_keys(lack.stream) from None
@@ -292,8 +292,7 @@ class Replay:
             self._observe(entry, before, after, None if entry.command else cause.entry)
         registered = registered_key(entry)
         if registered is not None:
-            key, party = registered
-            view.keys[key] = party
+            view.keys[registered.id] = registered.party
 
     def _remember(self, entry: Entry, cause: _Cause) -> None:
         if entry.command is not None:

@@ -21,6 +21,7 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.engine import URL
 
+from ledger.crashpoints import CrashPoint, reach
 from ledger.record.errors import (
     DatabaseDamaged,
     DatabaseUnavailable,
@@ -100,8 +101,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
         notices: list[str] = connection.info.get(_NOTICES, [])
         notices.clear()
+        reach(CrashPoint.BEFORE_COMMIT)
         try:
             transaction.commit()
+            reach(CrashPoint.COMMIT_SENT)
         except Exception as error:
             # Whatever broke the answer, the commit itself may have happened.
             connection.invalidate()

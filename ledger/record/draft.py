@@ -7,7 +7,7 @@ only after the commit. It is the `View` that the rules read.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,20 +43,33 @@ class Tip:
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         # Streams that do not exist: most commands ask for one, and looking costs a read each.
         self._absent: set[str] = set()
+        self._stale = True
         self.head = HeadRow(0, None, 0)
         self.at = 0
-        self.reload()
+        self._refresh()
 
-    def reload(self) -> None:
-        """Forget everything and read the head again; after any error this is the only way on."""
+    def forget(self) -> None:
+        """Forget everything: after any error, or another writer's commit, the only way on.
+
+        The head is read again when it is asked for next, since the database may be away now.
+        """
+        self._stale = True
         self._streams.clear()
         self._absent.clear()
-        self.head = self._recorder.head()
-        last = self._recorder.entry_at(self.head.size - 1) if self.head.size else None
-        self.at = read_entry(last.entry).at if last else 0
+
+    def draft(self) -> Draft:
+        """Begin a batch on the head of the log.
+
+        Raises:
+            DatabaseUnavailable: The head had to be read again and cannot be.
+
+        """
+        self._refresh()
+        return Draft(self, self._recorder, self.head, self.at)
 
     def stream(self, name: str) -> Stream | None:
         """Return head and state of a stream as last committed, or None."""
+        self._refresh()
         if name in self._absent:
             return None
         found = self._streams.get(name) or self._load(name)
@@ -73,10 +86,16 @@ class Tip:
         self._absent.difference_update(draft.changed)
         for name, stream in draft.changed.items():
             self._keep(name, stream)
-        if draft.entries:
-            last = draft.entries[-1]
-            self.head = HeadRow(draft.size, bytes.fromhex(last.leaf), self.head.epoch)
-            self.at = last.at
+        last = draft.entries[-1]
+        self.head = HeadRow(draft.size, bytes.fromhex(last.leaf), self.head.epoch)
+        self.at = last.at
+
+    def _refresh(self) -> None:
+        if self._stale:
+            head = self._recorder.head()
+            last = self._recorder.entry_at(head.size - 1) if head.size else None
+            self.head, self.at = head, read_entry(last.entry).at if last else 0
+            self._stale = False
 
     def _keep(self, name: str, stream: Stream) -> None:
         self._streams[name] = stream
@@ -92,12 +111,15 @@ class Draft:
     tip: Tip
     recorder: LedgerRecorder
     head: HeadRow
+    at: int
     entries: list[Entry] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     changed: dict[str, Stream] = field(default_factory=dict)
     commands: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
     keys: dict[str, KeyRow] = field(default_factory=dict)
     disclosures: list[Disclosure] = field(default_factory=list)
+    _recorded: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
+    _looked_up: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def size(self) -> int:
@@ -138,7 +160,18 @@ class Draft:
 
     def find_command(self, by: str, identifier: str) -> CommandKey | None:
         """Return the command recorded, in this batch or before, under a party and id."""
-        return self.commands.get((by, identifier)) or self.recorder.find_command(by, identifier)
+        name = (by, identifier)
+        found = self.commands.get(name) or self._recorded.get(name)
+        if found is None and name not in self._looked_up:
+            found = self.recorder.find_command(by, identifier)
+        return found
+
+    def look_up(self, commands: Iterable[Command]) -> None:
+        """Look up, in one question, which of these commands are recorded already."""
+        self._looked_up = {(command.by, command.id) for command in commands}
+        self._recorded = {
+            (found.by, found.id): found for found in self.recorder.find_commands(self._looked_up)
+        }
 
     def seal(self, command: Command, sigs: Sequence[str], facts: Sequence[Fact], at: int) -> Entry:
         """Append a command's entries to the draft.
@@ -196,11 +229,12 @@ class Draft:
         entry = read_entry(raw)
         self.changed[entry.stream] = evolve(self.stream(entry.stream), entry, command=digest)
         self.entries.append(entry)
+        self.at = entry.at
         self.digests.append(digest)
         registered = registered_key(entry)
         if registered is not None:
-            key, party = registered
-            self.keys[key] = KeyRow(bytes.fromhex(key), party, entry.index)
+            row = KeyRow(bytes.fromhex(registered.id), registered.party, entry.index)
+            self.keys[registered.id] = row
         return entry
 
 

@@ -5,10 +5,10 @@ Every read is bounded: by a range of indices, by one stream, or by one key.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, Select, select
+from sqlalchemy import ColumnElement, Engine, Select, select, tuple_
 
 from ledger.record.database import reading
 from ledger.record.errors import ReadTooWide
@@ -17,6 +17,8 @@ from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, REGISTERED_KE
 
 ROWS_MAX: Final = 65_536
 """Most rows that a read of a range of indices returns."""
+
+_NAMES_AT_ONCE: Final = 400
 
 _E: Final = ENTRY.c
 
@@ -108,6 +110,16 @@ class LedgerReader:
             row = connection.execute(query).one_or_none()
         return None if row is None else CommandKey(*row)
 
+    def find_commands(self, names: Collection[tuple[str, str]]) -> list[CommandKey]:
+        """Return those of many commands, named by party and id, that are recorded."""
+        columns = COMMAND.c
+        found: list[CommandKey] = []
+        with reading(self._engine) as connection:
+            for part in _parts(sorted(names), _NAMES_AT_ONCE):
+                query = select(COMMAND).where(tuple_(columns.by, columns.id).in_(part))
+                found += [CommandKey(*row) for row in connection.execute(query)]
+        return found
+
     def find_key(self, key_id: bytes) -> KeyRow | None:
         """Return the registration of a public key, revoked since or not."""
         query = select(REGISTERED_KEY).where(REGISTERED_KEY.c.id == key_id)
@@ -146,3 +158,9 @@ def check_range(start: int, stop: int) -> None:
 
 def _in_range(start: int, stop: int) -> ColumnElement[bool]:
     return (_E.index >= start) & (_E.index < stop)
+
+
+def _parts(values: list[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
+    # A statement takes a bounded number of parameters.
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -22,6 +22,7 @@ from eventsourcing.persistence import (
 )
 from sqlalchemy import Connection, Engine, select, update
 
+from ledger.crashpoints import CrashPoint, reach
 from ledger.record.database import reading, writing
 from ledger.record.errors import DuplicateCommand, FactsDisagree, HeadMoved
 from ledger.record.facts import Batch, HeadRow, SealedEntry
@@ -84,6 +85,7 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
             with writing(self._engine) as connection:
                 _move_head(connection, batch)
                 _insert_facts(connection, batch)
+                reach(CrashPoint.INSERTED)
         except HeadMoved:
             raise
         except IntegrityError as error:

@@ -26,7 +26,7 @@ from ledger.rules.errors import (
     WrongLog,
     WrongSigners,
 )
-from ledger.rules.kinds import kind_of
+from ledger.rules.kinds import kind_of_checked
 from ledger.rules.model import (
     LOG_STREAM,
     POLICY_STREAM,
@@ -36,7 +36,6 @@ from ledger.rules.model import (
     Kind,
     View,
 )
-from ledger.rules.schema import check_object
 from ledger.rules.state import Log, Party, Policy
 from ledger.rules.text import format_time, party_stream
 
@@ -56,7 +55,9 @@ def policy_in_force(view: View) -> Policy | None:
     return opened.state.policy if opened and isinstance(opened.state, Log) else None
 
 
-def derive(command: Command, *, at: int, index: int, log: str, view: View) -> list[Fact]:
+def derive(
+    command: Command, *, at: int, index: int, log: str, view: View, kind: Kind | None = None
+) -> list[Fact]:
     """Decide what a command does.
 
     Args:
@@ -65,6 +66,7 @@ def derive(command: Command, *, at: int, index: int, log: str, view: View) -> li
         index: Index of the entry that would carry the command.
         log: Origin of this log.
         view: The state before the command.
+        kind: The command's kind, where its body was accepted already.
 
     Returns:
         The facts in order: the first is the command's own entry, the rest are its effects.
@@ -76,8 +78,7 @@ def derive(command: Command, *, at: int, index: int, log: str, view: View) -> li
     Spec: docs/spec.md section 9.
 
     """
-    kind = kind_of(command.kind)
-    check_object(command.body, kind.body, "command.body")
+    kind = kind or kind_of_checked(command)
     if command.log != log:
         raise WrongLog("the command is for another log", named=command.log, log=log)
     _check_times(command, at)

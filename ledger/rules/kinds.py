@@ -7,12 +7,15 @@ to code by its spelling. Specification: docs/spec.md section 9.
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import NamedTuple
 
 from ledger.rules import imports, items, opening, parties, roles
+from ledger.rules.commands import Command
 from ledger.rules.digests import key_id
 from ledger.rules.entries import Entry
 from ledger.rules.errors import UnknownKind
 from ledger.rules.model import EventTypes, Kind, Kinds
+from ledger.rules.schema import check_object
 from ledger.rules.text import b64decode
 
 _FAMILIES = (opening, parties, roles, items, imports)
@@ -31,12 +34,35 @@ def kind_of(name: str) -> Kind:
     return kind
 
 
-def registered_key(entry: Entry) -> tuple[str, str] | None:
-    """Say which key this entry registers for which party: (key id, party), or None."""
+def kind_of_checked(command: Command) -> Kind:
+    """Find a command's kind and accept its body.
+
+    Raises:
+        UnknownKind: There is no such kind.
+        Malformed: The body is not of the kind's schema.
+
+    """
+    kind = kind_of(command.kind)
+    check_object(command.body, kind.body, "command.body")
+    return kind
+
+
+class RegisteredKey(NamedTuple):
+    """A public key that an entry registers: its id, its party, its algorithm and base64 bytes."""
+
+    id: str
+    party: str
+    alg: str
+    public: str
+
+
+def registered_key(entry: Entry) -> RegisteredKey | None:
+    """Say which key this entry registers for which party, if any."""
     if entry.type == "party-opened/1":
         key, party = entry.data["key"], entry.data["party"]
     elif entry.command is not None and kind_of(entry.command.kind).newcomer is not None:
         key, party = entry.command.body["key"], entry.command.body["party"]
     else:
         return None
-    return key_id(key["alg"], b64decode(key["public"], field="key.public")), party
+    identifier = key_id(key["alg"], b64decode(key["public"], field="key.public"))
+    return RegisteredKey(identifier, party, key["alg"], key["public"])

@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.config import Config
 from api.house import House
-from ledger.application import Submission
 from ledger.log.publisher import Publisher
 from ledger.rules.canonical import decode, encode
+from ledger.submission import Submission
 from tests.databases import sqlite_file_url
 from tests.worlds import POLICY, World
 

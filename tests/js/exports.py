@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ledger.application import Submission
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.hashing import leaf_hash
 from ledger.proof.note import sign_note
@@ -21,6 +20,7 @@ from ledger.rules.entries import Place, read_entry, write_effect, write_own
 from ledger.rules.model import Fact
 from ledger.rules.text import format_time
 from ledger.signer import LocalSigner
+from ledger.submission import Submission
 from tests.worlds import World
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ledger.application import Submission
 from ledger.rules.compose import Context, Draft, Sealing
 from ledger.rules.digests import sale_identity
 from ledger.rules.model import Fact
 from ledger.rules.text import b64decode, b64encode, format_time, time_us
+from ledger.submission import Submission
 from tests.golden_story import HOUR_US
 from tests.js.exports import Forger
 from tests.worlds import SECOND_US, World

@@ -17,10 +17,10 @@ from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ledger.application import Submission
 from ledger.rules.commands import Command, Signer
 from ledger.rules.compose import Context, Draft, Sealing, compose, uuid7
 from ledger.signer import LocalSigner
+from ledger.submission import Submission
 from tests.simulation.checks import check_history
 from tests.simulation.market import EVERYBODY, PEOPLE, Market, Sent
 from tests.simulation.oracle import canonical, tagged

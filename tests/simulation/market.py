@@ -14,7 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ledger.application import Accepted, Submission
+from ledger.application import Accepted
+from ledger.submission import Submission
 from projections.runner import Runner
 from tests.databases import open_recorder, sqlite_file_url
 from tests.simulation.model import Model

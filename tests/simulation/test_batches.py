@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.application import Accepted, SealedValue, Submission
+from ledger.application import Accepted
 from ledger.errors import (
     AlreadyAppended,
     DisclosureInvalid,
@@ -18,6 +18,7 @@ from ledger.errors import (
 )
 from ledger.rules.compose import Draft
 from ledger.rules.errors import KeyUsed, Malformed, RuleError, StaleExpectation
+from ledger.submission import SealedValue, Submission
 from tests.simulation.checks import check_audit, check_replay, check_views
 from tests.simulation.market import Market, Template
 from tests.worlds import World

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from ledger.application import Submission
 from ledger.proof.keys import verify
 from ledger.rules.canonical import encode
 from ledger.rules.commands import Signer
@@ -20,6 +19,7 @@ from ledger.rules.compose import Draft
 from ledger.rules.digests import key_id
 from ledger.rules.entries import read_entry, write_effect
 from ledger.rules.text import b64encode, format_time
+from ledger.submission import Submission
 from tests.js.exports import Forger
 from tests.js.forgeries import EXPECTED as FORGERIES
 from tests.tamper.copies import Copy

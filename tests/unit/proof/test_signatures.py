@@ -10,7 +10,7 @@ from ledger.proof.errors import BadSignature, MalformedEvidence
 from ledger.proof.keys import verify
 from ledger.proof.known import Known
 from ledger.proof.replay import Replay
-from ledger.proof.signatures import SignatureJob, check_signatures, signature_jobs
+from ledger.proof.signatures import SignatureJob, check_signatures, keys_in, signature_jobs
 from ledger.rules.commands import Command, Signer
 from ledger.rules.state import Namespace, Stream
 from ledger.rules.text import b64decode, b64encode
@@ -32,7 +32,7 @@ def command_at(index: int) -> tuple[Command, tuple[str, ...]]:
 
 def fault(command: Command, sigs: tuple[str, ...], view: Known) -> dict[str, object]:
     with pytest.raises((BadSignature, MalformedEvidence)) as caught:
-        signature_jobs(command, sigs, view)
+        signature_jobs(command, sigs, keys_in(view))
     error = told(caught.value)
     assert (error.pop("step"), error.pop("index"), error.pop("stream")) == ("signature", None, None)
     return error
@@ -42,7 +42,7 @@ def fault(command: Command, sigs: tuple[str, ...], view: Known) -> dict[str, obj
 @pytest.mark.parametrize("index", [0, 5, 13, 22, 24, 44, 46, 50, 52])
 def test_each_signature_of_the_golden_log_is_checked_with_its_key(index: int) -> None:
     command, sigs = command_at(index)
-    jobs = signature_jobs(command, sigs, view_before(index))
+    jobs = signature_jobs(command, sigs, keys_in(view_before(index)))
 
     assert [job.signature for job in jobs] == [b64decode(sig, field="sig") for sig in sigs]
     assert {job.message for job in jobs} == {b"yinzheng/command/v1\n" + command.raw}
@@ -50,12 +50,12 @@ def test_each_signature_of_the_golden_log_is_checked_with_its_key(index: int) ->
         name = "anna-phone" if (index, signer.role) == (46, "new") else signer.party
         named = key("bob-new") if index == 52 and signer.role == "new" else key(name)
         assert (job.alg, job.public) == (named.alg, named.public)
-    check_signatures(command, sigs, view_before(index))
+    check_signatures(command, sigs, keys_in(view_before(index)))
 
 
 def test_a_job_is_everything_that_a_check_needs() -> None:
     command, sigs = command_at(56)
-    (job,) = signature_jobs(command, sigs, view_before(56))
+    (job,) = signature_jobs(command, sigs, keys_in(view_before(56)))
 
     assert job == SignatureJob(
         "ed25519", key("dora").public, b64decode(sigs[0], field="sig"), command.message
@@ -139,7 +139,7 @@ def test_a_key_in_the_body_counts_for_its_own_id_alone(index: int) -> None:
         command, signers=(Signer(first.party, first.role, "0" * 64), *command.signers[1:])
     )
 
-    assert fault(forged, sigs, view_before(index)) == missing(forged)
+    assert fault(forged, sigs, keys_in(view_before(index))) == missing(forged)
 
 
 def test_the_key_that_a_command_registers_signs_only_as_the_newcomer() -> None:
@@ -161,7 +161,7 @@ def test_a_signature_that_does_not_hold_is_named() -> None:
     swapped = sigs[::-1]
 
     with pytest.raises(BadSignature) as caught:
-        check_signatures(command, swapped, view_before(45))
+        check_signatures(command, swapped, keys_in(view_before(45)))
     error = caught.value
     assert (error.step, error.message) == ("signature", "the ed25519 signature does not hold")
     assert error.found == b64decode(swapped[0], field="sig")

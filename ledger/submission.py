@@ -1,0 +1,195 @@
+"""What is handed in, and what can be found out about it before the ledger is asked.
+
+Preparing reads the command strictly and checks its signatures, disclosures and texts. None of it
+depends on the order of commands, because a key id is the hash of the key: whether the key is valid
+for its party, in its role, at its place in the log, is decided in order by the rules. So commands
+are prepared in any thread, while others are being committed.
+Specification: docs/spec.md sections 5 and 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ledger.errors import DisclosureInvalid, LedgerError, SignatureCount, SignatureInvalid
+from ledger.proof.errors import BadSignature, MalformedEvidence
+from ledger.proof.signatures import FindKey, check_signatures
+from ledger.rules.admission import check_text
+from ledger.rules.commands import Command, Signer, read_command
+from ledger.rules.digests import sealed_digest
+from ledger.rules.errors import RuleError
+from ledger.rules.kinds import kind_of_checked
+from ledger.rules.model import Kind
+from ledger.rules.text import b64decode
+
+SALT_BYTES = 32
+
+Fault = RuleError | LedgerError
+
+
+@dataclass(frozen=True, slots=True)
+class SealedValue:
+    """What opens one sealed field: its name, a base64 salt of 32 bytes and the value."""
+
+    name: str
+    salt: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A command as it arrives: signed bytes, one base64 signature a signer, disclosures."""
+
+    command: bytes
+    sigs: tuple[str, ...]
+    disclosures: tuple[SealedValue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A submission and what was found out about it.
+
+    Attributes:
+        submission: As it arrived.
+        command: As read; None when it cannot be read.
+        fault: Why it will be refused, whatever the state; None when nothing is wrong so far.
+        kind: The command's kind, its body accepted; None with a command that has a fault.
+        verified: Its signatures were checked; False when a key is not known yet.
+        opened: Subject and value of every sealed field.
+
+    """
+
+    submission: Submission
+    command: Command | None
+    fault: Fault | None = None
+    kind: Kind | None = None
+    verified: bool = False
+    opened: tuple[tuple[str, SealedValue], ...] = ()
+
+
+class KnownKeys(Protocol):
+    """Public keys by their ids."""
+
+    def find(self, key_id: str) -> tuple[str, bytes] | None:
+        """Return algorithm and raw key of a registered key, None when there is none yet."""
+        ...
+
+
+def prepare(submission: Submission, keys: KnownKeys) -> Prepared:
+    """Find out what can be found out about a submission; never raises for a bad one.
+
+    Args:
+        submission: As it arrived.
+        keys: What is registered; asking it may read the database.
+
+    Raises:
+        DatabaseUnavailable: A key could not be looked up.
+
+    Spec: docs/spec.md section 5.2.
+
+    """
+    command = kind = None
+    verified = False
+    try:
+        command = read_command(submission.command)
+        kind = kind_of_checked(command)
+        verified = _verify(command, submission.sigs, keys)
+        opened = _check_disclosures(command, submission.disclosures)
+        _check_texts(command.body, "command.body")
+    except (RuleError, LedgerError) as fault:
+        return Prepared(submission, command, fault, kind, verified)
+    return Prepared(submission, command, None, kind, verified, opened)
+
+
+def settle(one: Prepared, command: Command, find: FindKey) -> None:
+    """Finish what was begun by `prepare`, at the command's place in the log.
+
+    Args:
+        one: As prepared; its kind is known.
+        command: Its command.
+        find: Finds the keys that are registered before it.
+
+    Raises:
+        SignatureCount: Not one signature a signer.
+        SignatureInvalid: One does not hold, or is not one.
+        DisclosureInvalid: A sealed name is not opened by its disclosure.
+        Malformed: A text or a disclosure is not in its accepted form.
+
+    """
+    if not one.verified and not isinstance(one.fault, SignatureInvalid | SignatureCount):
+        _check(command, one.submission.sigs, find)
+    if one.fault is not None:
+        raise one.fault
+
+
+def _check(command: Command, sigs: Sequence[str], find: FindKey) -> None:
+    if len(sigs) != len(command.signers):
+        raise SignatureCount(
+            "one signature for each signer is needed",
+            signers=len(command.signers),
+            sigs=len(sigs),
+        )
+    try:
+        check_signatures(command, sigs, find)
+    except (BadSignature, MalformedEvidence) as bad:
+        raise SignatureInvalid(bad.message, command=command.digest) from None
+
+
+class _UnknownKey(Exception):
+    """A signer's key is not registered, so far."""
+
+
+def _verify(command: Command, sigs: Sequence[str], keys: KnownKeys) -> bool:
+    def find(signer: Signer) -> tuple[str, bytes]:
+        found = keys.find(signer.key)
+        if found is None:
+            raise _UnknownKey
+        return found
+
+    try:
+        _check(command, sigs, find)
+    except _UnknownKey:
+        # It may be registered by a command that stands in front of this one.
+        return False
+    return True
+
+
+def _check_disclosures(
+    command: Command, disclosures: Sequence[SealedValue]
+) -> tuple[tuple[str, SealedValue], ...]:
+    """Open every sealed name with its disclosure; return each with its subject."""
+    sealed: list[dict[str, Any]] = command.document["sealed"]
+    names = [entry["name"] for entry in sealed]
+    given = [disclosure.name for disclosure in disclosures]
+    if given != names:
+        raise DisclosureInvalid(
+            "every sealed name needs its disclosure, in order",
+            sealed=", ".join(names),
+            disclosed=", ".join(given),
+        )
+    opened = []
+    for entry, disclosure in zip(sealed, disclosures, strict=True):
+        field = f"disclosures.{disclosure.name}"
+        b64decode(disclosure.salt, field=f"{field}.salt", size=SALT_BYTES)
+        check_text(disclosure.value, field=field)
+        digest = sealed_digest(
+            command.log, command.id, disclosure.name, disclosure.salt, disclosure.value
+        )
+        if digest != entry["digest"]:
+            raise DisclosureInvalid("the disclosure opens another digest", name=disclosure.name)
+        opened.append((str(entry["subject"]), disclosure))
+    return tuple(opened)
+
+
+def _check_texts(value: Any, field: str) -> None:
+    """Hold every text of a body to the rules of admission; most are plain identifiers anyway."""
+    if isinstance(value, str):
+        check_text(value, field=field)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _check_texts(inner, f"{field}.{name}")
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _check_texts(inner, f"{field}[{position}]")
