@@ -12,7 +12,9 @@ from typing import Self
 from api.config import KEYS_FOLDER, PRIVATE_FOLDER, Config, mark_of
 from ledger.application import Ledger
 from ledger.clock import Clock
+from ledger.log.gate import Gate
 from ledger.log.mark import Mark
+from ledger.log.mirror import Mirror
 from ledger.log.prover import Prover
 from ledger.log.publisher import Publisher
 from ledger.log.reader import LogReader
@@ -46,6 +48,7 @@ class House:
         clock: Tells the time.
         vkey: The checkpoint key as a C2SP verifier key.
         random: Gives random bytes.
+        mirror: A copy of the published log that the gate asks too; its address or folder.
 
     """
 
@@ -55,6 +58,7 @@ class House:
     clock: Clock
     vkey: str
     random: Random = field(default=os.urandom)
+    mirror: str | None = None
 
     @property
     def origin(self) -> str:
@@ -70,6 +74,7 @@ class House:
             issue=Issuer(self.signer("receipt"), origin=self.origin),
             vault=Vault(self.folder / VAULT_FOLDER, origin=self.origin, random=self.random),
             origin=self.origin,
+            guard=self.admit,
         )
 
     @cached_property
@@ -78,13 +83,32 @@ class House:
         return LogReader(self.recorder)
 
     @cached_property
-    def publisher(self) -> Publisher:
-        """Signs and stores checkpoints."""
+    def mark(self) -> Mark:
+        """Remembers outside the database how far the log was signed."""
         folder = mark_of(self.origin)
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        mark = Mark(folder / MARK_FILE)
+        return Mark(folder / MARK_FILE)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """Judges whether this database is the one that the log was signed from."""
+        mirror = None if self.mirror is None else Mirror(self.mirror, self.vkey)
+        return Gate(self.recorder, self.mark, self.vkey, mirror=mirror)
+
+    def admit(self) -> None:
+        """Pass if commands may be accepted now; asked before every commit.
+
+        Raises:
+            WriteLocked: The database is not the one that the log was signed from.
+
+        """
+        self.gate.admit_writing()
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """Signs and stores checkpoints."""
         return Publisher(
-            self.recorder, self.signer("checkpoint"), self.origin, self.vkey, mark=mark
+            self.recorder, self.signer("checkpoint"), self.origin, self.vkey, mark=self.mark
         )
 
     @cached_property

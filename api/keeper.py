@@ -65,18 +65,29 @@ class Keeper:
     async def round(self) -> None:
         """Bring the projections up to date, let timers fire, publish what is new if it is time."""
         self._woken.clear()
+        await self._step("standing", self._look)
         await self._step("projections", self._house.runner.catch_up)
+        if "standing" in self._failures:
+            # Nothing may be written or signed: what follows could only fail for the same reason.
+            return
         await self._step("timers", partial(complete_due, self._house))
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._publish_next_s:
             self._publish_next_s = now_s + self._publish_every_s
             await self._step("checkpoint", self._house.publisher.publish)
 
+    def _look(self) -> None:
+        """Look where the database stands now, so that a lock begins and ends by itself."""
+        self._house.gate.look()
+        self._house.gate.admit_writing()
+
     async def _step(self, name: str, work: Callable[[], object]) -> None:
         try:
             await asyncio.to_thread(work)
         except Exception as error:  # whatever it is must not end the keeper, and is shown
-            self._failures[name] = getattr(error, "code", type(error).__name__)
-            _LOG.exception("keeping %s failed", name)
+            told = getattr(error, "code", type(error).__name__)
+            if self._failures.get(name) != told or name != "standing":
+                _LOG.exception("keeping %s failed", name)
+            self._failures[name] = told
         else:
             self._failures.pop(name, None)

@@ -5,6 +5,8 @@ LedgerError
 ├── SignatureCount         `sigs` does not match `signers`
 ├── DisclosureInvalid      a sealed name's disclosure is missing or does not open its digest
 ├── AlreadyAppended        the command to cancel is in the log already
+├── WriteLocked            the database is older than what was signed, or nobody can tell
+├── DiskLow                too little disk space is left to write safely
 ├── WriteContended         other writers were first, again and again; nothing was recorded
 ├── LedgerNotOpen          the folder or database holds no ledger
 ├── LedgerExists           `init` was asked to overwrite a ledger
@@ -55,6 +57,18 @@ class WriteContended(LedgerError):
     """Other writers moved the head each time; nothing was recorded, send it again."""
 
     code = "write-contended"
+
+
+class WriteLocked(LedgerError):
+    """The database is not the one that the log was signed from, or nobody can tell."""
+
+    code = "write-locked"
+
+
+class DiskLow(LedgerError):
+    """Too little disk space is left; writing goes on by itself when there is more."""
+
+    code = "disk-low"
 
 
 class LedgerNotOpen(LedgerError):

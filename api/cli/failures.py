@@ -1,7 +1,7 @@
 """How an error ends a command: what happened, what was kept, what to do next, and the exit code.
 
-valid 0, tampered 1, usage 2, incomplete 3, unverifiable 4, valid-erased 5, bug 70, unavailable 69,
-interrupted 130 (protocol section 8). A refused command is bad input: 2.
+valid 0, tampered 1, usage 2, incomplete 3, unverifiable 4, valid-erased 5, locked 6,
+unavailable 69, bug 70, interrupted 130 (protocol section 8). A refused command is bad input: 2.
 """
 
 from __future__ import annotations
@@ -15,14 +15,22 @@ from typing import Any
 from api.cli.output import write_line
 from api.sales import TableUnreadable
 from ledger.domain.stream import UnknownEventType
-from ledger.errors import LedgerError, WriteContended
-from ledger.log.errors import HeadBehind, LogError, MarkDamaged, StorageError
+from ledger.errors import DiskLow, LedgerError, WriteContended, WriteLocked
+from ledger.log.errors import (
+    HeadBehind,
+    LogError,
+    MarkDamaged,
+    MirrorUnusable,
+    SignLocked,
+    StorageError,
+)
 from ledger.proof.errors import VerificationError
 from ledger.record import errors as record
 from ledger.rules.errors import Malformed, RuleError
 from projections.errors import LogUnreadable, ProjectionError
 
 TAMPERED, USAGE, INCOMPLETE, UNVERIFIABLE = 1, 2, 3, 4
+LOCKED = 6
 UNAVAILABLE, BUG, INTERRUPTED = 69, 70, 130
 
 _KEPT = "Nothing was changed."
@@ -90,6 +98,14 @@ _ENDINGS: Sequence[tuple[type[Exception], _Ending]] = (
     ),
     (record.CheckpointConflict, _Ending(UNAVAILABLE, "What is published stays.", _AGAIN)),
     (WriteContended, _Ending(UNAVAILABLE, "What was accepted before stays.", _AGAIN)),
+    # What to do comes with these errors.
+    (WriteLocked, _Ending(LOCKED, _KEPT, _AUDIT)),
+    (SignLocked, _Ending(LOCKED, _KEPT, _AUDIT)),
+    (DiskLow, _Ending(LOCKED, _KEPT, "Make room on that disk; writing then goes on by itself.")),
+    (
+        MirrorUnusable,
+        _Ending(UNAVAILABLE, _KEPT, "Name another copy of the log, or bring this one back."),
+    ),
     (
         MarkDamaged,
         _Ending(UNAVAILABLE, _KEPT, "Look at the file before anything is signed again."),

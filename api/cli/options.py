@@ -28,12 +28,14 @@ Vkey = Annotated[
 def writing(folder: Path, out: Output) -> Iterator[House]:
     """Open a ledger for writing; when the block ends well, publish and project what is new."""
     with LedgerFolder.open(folder) as house:
+        house.admit()
         yield house
         settle(house, out)
 
 
 def settle(house: House, out: Output) -> None:
     """Publish a checkpoint over everything, and bring the views up to it."""
+    house.gate.admit_signing()
     house.publisher.publish()
     with out.progress("updating views") as step:
         house.runner.catch_up(step)

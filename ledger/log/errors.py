@@ -10,6 +10,8 @@ LogError
 │   └── RootDiffers         the stored tree has another root than the one that was signed
 ├── WrongCheckpointKey      the signer's key is not the log's checkpoint key
 ├── MarkDamaged             the signer's mark cannot be read
+├── SignLocked              the database is not what was signed, or nobody can tell
+├── MirrorUnusable          a copy of the log cannot be reached or does not lead to its signed root
 ├── NotPublished            what shall be proven is under no published checkpoint
 ├── NothingToProve          the item has no entries, there or at all
 ├── ProofTooLarge           the proof would exceed what a verifier reads
@@ -131,6 +133,28 @@ class MarkDamaged(LogError):
     def __init__(self, file: str, reason: str) -> None:
         super().__init__(f"the signer's mark {file}: {reason}")
         self.file = file
+        self.reason = reason
+
+
+class SignLocked(LogError):
+    """The database is not the one that the log was signed from, or nobody can tell."""
+
+    code = "sign-locked"
+
+    def __init__(self, klass: str, says: str, *, do: str) -> None:
+        super().__init__(f"{klass}: {says} Nothing was signed.")
+        self.klass = klass
+        self.do = do
+
+
+class MirrorUnusable(LogError):
+    """A copy of the log cannot be reached, or what it holds does not lead to its signed root."""
+
+    code = "mirror-unusable"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"the mirror {place}: {reason}; nothing was taken from it")
+        self.place = place
         self.reason = reason
 
 

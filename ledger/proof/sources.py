@@ -69,6 +69,10 @@ class TileSource:
         self._fetch = fetch
         self._listed: bytes | None = None
 
+    def file(self, path: str) -> bytes | None:
+        """Return a file by its relative path, None where there is none. Raises `Unverifiable`."""
+        return self._fetch(path)
+
     def checkpoint(self) -> bytes:
         """Return the latest signed checkpoint."""
         # The list comes first: what a log publishes meanwhile must not look like a lack.

@@ -477,6 +477,7 @@ def test_health_says_what_was_checked(shared: Served) -> None:
         "status": "ok",
         "checks": {
             "database": {"status": "ok"},
+            "standing": {"status": "ok"},
             "checkpoint": {"status": "ok"},
             "projections": {"status": "ok"},
             "timers": {"status": "ok"},
