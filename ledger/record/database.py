@@ -47,11 +47,16 @@ _UNREADABLE: Final = "(unreadable)"
 _MUST_BE_ON: Final = ("fsync", "synchronous_commit")
 
 
-def open_engine(url: str) -> Engine:
+Connect = Callable[..., sqlite3.Connection]
+"""Opens one SQLite file, called as `sqlite3.connect` is."""
+
+
+def open_engine(url: str, *, connect: Connect = sqlite3.connect) -> Engine:
     """Open the database of one ledger for reading and writing.
 
     Args:
         url: `sqlite:///PATH`, or `postgresql://...` (also `postgres://`, `postgresql+psycopg://`).
+        connect: Opens the file; a test of what disks do gives its own.
 
     Raises:
         DatabaseUnavailable: It cannot be opened, or the URL names no database of these kinds.
@@ -59,7 +64,7 @@ def open_engine(url: str) -> Engine:
         UnsafeDatabase: The server would acknowledge a commit before it is durable.
 
     """
-    return _open(_normal(url), read_only=False)
+    return _open(_normal(url), read_only=False, connect=connect)
 
 
 def open_engine_read_only(url: str) -> Engine:
@@ -73,7 +78,7 @@ def open_engine_read_only(url: str) -> Engine:
         DatabaseDamaged: The file is no SQLite database.
 
     """
-    return _open(_normal(url), read_only=True)
+    return _open(_normal(url), read_only=True, connect=sqlite3.connect)
 
 
 @contextmanager
@@ -151,9 +156,10 @@ def _unreadable() -> DatabaseUnavailable:
     return DatabaseUnavailable(_UNREADABLE, "not a database URL")
 
 
-def _open(url: URL, *, read_only: bool) -> Engine:
+def _open(url: URL, *, read_only: bool, connect: Connect) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, creator=partial(_connect_sqlite, url, read_only=read_only))
+        creator = partial(_connect_sqlite, url, read_only=read_only, connect=connect)
+        engine = create_engine(url, creator=creator)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         options = {"options": "-c default_transaction_read_only=on"} if read_only else {}
@@ -174,10 +180,10 @@ def _open(url: URL, *, read_only: bool) -> Engine:
     return engine
 
 
-def _connect_sqlite(url: URL, *, read_only: bool) -> sqlite3.Connection:
+def _connect_sqlite(url: URL, *, read_only: bool, connect: Connect) -> sqlite3.Connection:
     path = Path(url.database or "").absolute()
     mode = "ro" if read_only else "rwc"
-    connection = sqlite3.connect(
+    connection = connect(
         f"file:{quote(str(path))}?mode={mode}",
         uri=True,
         timeout=_BUSY_SECONDS,
