@@ -1,0 +1,116 @@
+"""Where the time of a line goes: samples of the main thread, and the profiler's call counts.
+
+The samples are taken by a timer signal, so they cost almost nothing and small functions are not
+made to look large; a function in C is counted for the Python function that called it. The
+profiler's counts follow, whose times are stretched by the profiler itself.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+
+from benching.bench import Bench
+from benching.cores import pinned
+from benching.turns import Line
+
+INTERVAL_S = 0.0007
+SHOWN = 30
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(slots=True)
+class Samples:
+    """Where the main thread was found: by function alone, and by function with what it called."""
+
+    taken: int = 0
+    alone: Counter[str] = field(default_factory=Counter)
+    within: Counter[str] = field(default_factory=Counter)
+
+    def take(self, _signal: int, frame: FrameType | None) -> None:
+        """Note the functions that are running; a handler of the timer's signal."""
+        self.taken += 1
+        seen: set[str] = set()
+        while frame is not None:
+            name = _name(frame)
+            if not seen:
+                self.alone[name] += 1
+            if name not in seen:
+                self.within[name] += 1
+            seen.add(name)
+            frame = frame.f_back
+
+
+def profile(line: Line, bench: Bench) -> Iterator[str]:
+    """Run our side of a line under both profilers and yield the lines of a report.
+
+    Raises:
+        NotMeasured: This machine lacks what the line needs.
+
+    """
+    samples, profiler = Samples(), cProfile.Profile()
+    us, units = 0.0, 0
+    with pinned(line.cores), closing(line.turns(bench)) as turns:
+        next(turns).ours()
+        for turn in islice(turns, bench.rounds * line.turns_a_round):
+            with _sampling(samples):
+                us += turn.ours() * 1e6 * turn.units
+            units += turn.units
+        counted = 0
+        for turn in islice(turns, bench.rounds):
+            profiler.enable()
+            turn.ours()
+            profiler.disable()
+            counted += turn.units
+    yield from _report(line, samples, us, units)
+    yield from _counts(profiler, counted)
+
+
+@contextmanager
+def _sampling(samples: Samples) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, samples.take)
+    signal.setitimer(signal.ITIMER_REAL, INTERVAL_S, INTERVAL_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _report(line: Line, samples: Samples, us: float, units: int) -> Iterator[str]:
+    each = us / units / max(1, samples.taken)
+    yield f"{line.name}: {us / units:.1f} us a unit, {samples.taken} samples of {units} units"
+    for title, found in (("alone", samples.alone), ("with what it calls", samples.within)):
+        yield f"-- us a unit, {title}"
+        for name, number in found.most_common(SHOWN):
+            yield f"{number * each:9.2f}  {name}"
+
+
+def _counts(profiler: cProfile.Profile, units: int) -> Iterator[str]:
+    yield "-- calls a unit, us a unit as stretched by the profiler"
+    found = pstats.Stats(profiler).get_stats_profile().func_profiles
+    costly = sorted(found.items(), key=lambda pair: -pair[1].tottime)
+    for name, each in costly[:SHOWN]:
+        calls = int(each.ncalls.partition("/")[0]) / units
+        place = f"{_short(each.file_name)}:{each.line_number}" if each.line_number else ""
+        yield f"{calls:9.2f} {each.tottime / units * 1e6:9.2f}  {name} {place}"
+
+
+def _name(frame: FrameType) -> str:
+    code = frame.f_code
+    return f"{code.co_qualname} {_short(code.co_filename)}:{code.co_firstlineno}"
+
+
+def _short(file: str) -> str:
+    path = Path(file)
+    if path.is_relative_to(ROOT):
+        return str(path.relative_to(ROOT))
+    return "/".join(path.parts[-2:])

@@ -1,0 +1,82 @@
+"""The words of the benchmark: a turn, and a line of the table.
+
+A turn is two pieces of work whose inputs are made before any clock starts. Each is run once, right
+after the other, and gives its cost in seconds for one unit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from benching.bench import Bench
+
+Turns: TypeAlias = "Generator[Turn, None, None]"
+"""Turns without end: sets up before the first, cleans up when closed."""
+
+Cost = Callable[[], float]
+"""Does a piece of work and returns its cost: seconds for one unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is measured and what it is compared with; `units` of our work, for profiles."""
+
+    ours: Cost
+    base: Cost
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table.
+
+    Attributes:
+        name: As it is printed.
+        target: What the ratio must reach, or must not pass.
+        turns: Makes the turns.
+        at_most: The ratio is our cost over the other, and the target its limit; else it is our
+            rate over the other.
+        cores: How many cores the process may use, None for all.
+        turns_a_round: Turns whose costs are added up for one round.
+
+    """
+
+    name: str
+    target: float
+    turns: Callable[[Bench], Turns]
+    at_most: bool = False
+    cores: int | None = None
+    turns_a_round: int = field(default=2)
+
+    def ratio(self, ours: float, base: float) -> float:
+        """Compare two costs."""
+        return ours / base if self.at_most else base / ours
+
+    def holds(self, ratio: float) -> bool:
+        """Say whether a ratio reaches the target."""
+        return ratio <= self.target if self.at_most else ratio >= self.target
+
+
+class NotMeasured(Exception):
+    """The machine lacks what the line needs; the message says what."""
+
+
+def timed(work: Callable[[], object], units: int) -> Cost:
+    """Make the cost of a piece of work from its time on the wall.
+
+    Args:
+        work: Run once each time the cost is asked for.
+        units: How many units it does.
+
+    """
+
+    def cost() -> float:
+        start = time.perf_counter()
+        work()
+        return (time.perf_counter() - start) / units
+
+    return cost
