@@ -10,7 +10,8 @@ LedgerError
 ├── WriteContended         other writers were first, again and again; nothing was recorded
 ├── LedgerNotOpen          the folder or database holds no ledger
 ├── LedgerExists           `init` was asked to overwrite a ledger
-└── KeyFileInvalid         a key file is missing, unreadable or not a key
+├── KeyFileInvalid         a key file is missing, unreadable or not a key
+└── HardwareKeyUnavailable a key in a hardware module cannot be found or used
 """
 
 from __future__ import annotations
@@ -87,3 +88,9 @@ class KeyFileInvalid(LedgerError):
     """A key file is missing, readable by others, or not a private key of ours."""
 
     code = "key-file-invalid"
+
+
+class HardwareKeyUnavailable(LedgerError):
+    """A key in a hardware module cannot be found or used; nothing was signed with it."""
+
+    code = "hardware-key-unavailable"
