@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
 
+from ledger.crashpoints import CrashPoint, reach
 from ledger.log.database import IntegrityError, insert_rows, reading, writing
 from ledger.rules.views import TABLES, VIEW, PartyRow, Row, Views
 from projections.errors import ViewsDamaged
@@ -73,6 +74,7 @@ class ViewStore:
                 insert_rows(connection, OWNERSHIP, views.ownership)
                 insert_rows(connection, HISTORY, views.history)
                 _write_parties(connection, views)
+                reach(CrashPoint.PROJECTED)
         except IntegrityError as error:
             raise ViewsDamaged(f"rows of entry {start} or later are there already") from error
         return True

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from api.cli import checks, demo, history, imports, items, keys, ledgers, serving, submit
 from api.cli.failures import BUG, INTERRUPTED, USAGE, Failure, failure_of
+from ledger.crashpoints import arm_from_environment
 
 app = typer.Typer(
     name="yinzheng",
@@ -44,6 +45,7 @@ def run(arguments: list[str]) -> int:
     """
     as_json = "--json" in arguments
     try:
+        arm_from_environment(os.environ)
         code = app(arguments, prog_name="yinzheng", standalone_mode=False)
         sys.stdout.flush()
     except TyperException as error:

@@ -6,20 +6,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
-
-# What the process was given when it started.
-GIVEN: Final = frozenset(os.sched_getaffinity(0))
 
 
 @contextmanager
 def pinned(cores: int | None) -> Iterator[None]:
-    """Let every thread of this process use only the first `cores` of the cores it was given.
+    """Let every thread of this process use only the first `cores` of the cores it has.
 
-    Threads that are started meanwhile inherit it. None stands for all.
+    Threads that are started meanwhile inherit it. None leaves everything as it is.
     """
     before = os.sched_getaffinity(0)
-    _pin(set(sorted(GIVEN)[:cores]))
+    if cores is not None:
+        _pin(set(sorted(before)[:cores]))
     try:
         yield
     finally:

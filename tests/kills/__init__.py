@@ -1,0 +1,1 @@
+"""Real servers killed with SIGKILL at named points, and started again."""

@@ -1,1 +1,0 @@
-"""The writer and its queue, in front of a ledger of paper."""
