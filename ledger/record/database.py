@@ -9,6 +9,7 @@ This is the only module that begins or ends a transaction.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -194,6 +195,8 @@ def _connect_sqlite(url: URL, *, read_only: bool, connect: Connect) -> sqlite3.C
     )
     try:
         _prepare_sqlite(connection, read_only=read_only)
+        if not read_only:
+            _settle_sqlite(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -209,6 +212,29 @@ def _prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
     if found != "wal":
         setting = "journal_mode"
         raise UnsafeDatabase(setting, found=found)
+
+
+def _settle_sqlite(connection: sqlite3.Connection, path: Path) -> None:
+    """Make durable what is about to be read: a process that died may have left it in the cache.
+
+    A commit is in SQLite's log before it is synced. Whoever opens the file after a kill in between
+    finds the commit, and must not acknowledge it while a power cut could still take it away.
+    """
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if busy:
+        # Somebody else writes the log back at this moment, and may not have synced it yet.
+        _sync(path.with_name(f"{path.name}-wal"))
+
+
+def _sync(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise sqlite3.OperationalError(f"cannot sync {path.name}: {error.strerror}") from error
 
 
 def _begin_sqlite(connection: Connection) -> None:
