@@ -1,7 +1,9 @@
 """Cutting the power at every operation of a run, many times each, and judging what is left.
 
 A state is named `SEED/CUT/NUMBER`: the run, the number of operations done before the cut, and which
-of the many things that this cut can leave. `python -m tests.cuts.replay NAME` makes it again.
+of the many things that this cut can leave; `kill` in place of the number leaves the power on. A cut
+in the recovery from it adds a second cut and number. `python -m tests.cuts.replay NAME` makes it
+again.
 """
 
 from __future__ import annotations
@@ -70,6 +72,14 @@ def disks(operations: Sequence[Operation], start: Disk | None = None) -> Iterato
         yield number, disk
 
 
+def disk_at(operations: Sequence[Operation], cut: int, start: Disk | None = None) -> Disk:
+    """The disk after a number of operations from `start`, or from an empty disk, on."""
+    disk = copy.deepcopy(start) if start is not None else Disk()
+    for operation in operations[:cut]:
+        disk.apply(operation)
+    return disk
+
+
 def dice_of(name: str) -> Random:
     """The dice that choose the state of this name."""
     return Random(name)  # noqa: S311 - the same dice in every run
@@ -94,7 +104,7 @@ def examine(run: Run, folder: Path, *, states: int, start: Disk | None = None) -
             times = max(1, share // open_cuts)
             open_cuts -= 1
         for number in range(times):
-            name = f"{run.settings.seed}/{cut}/{number}"
+            name = f"{run.name}/{cut}/{number}"
             tally.add(run, name, cut, lay_out(disk.cut(dice_of(name)), folder))
     return tally
 

@@ -66,21 +66,27 @@ def settings_of(seed: str) -> Settings:
 class Run:
     """What one run wrote, and when it promised what."""
 
-    settings: Settings
+    name: str
+    """Its seed, or the name of the state that it starts from."""
     operations: list[Operation]
     oracle: Oracle
+    before: Promises = field(default_factory=Promises)
+    """What was promised before the run."""
     acknowledged: list[tuple[int, Acknowledged]] = field(default_factory=list)
     """With the number of operations done before."""
     shown: list[tuple[int, tuple[int, bytes]]] = field(default_factory=list)
-    sizes: set[int] = field(default_factory=lambda: {0})
     submissions: list[Submission] = field(default_factory=list)
+    """Everything that was sent, in order."""
 
     def promises(self, cut: int) -> Promises:
         """What was promised before operation number `cut`."""
         return Promises(
-            commands=[each for at, each in self.acknowledged if at <= cut],
-            notes=[each for at, each in self.shown if at <= cut],
-            sizes=self.sizes,
+            commands=[
+                *self.before.commands,
+                *(each for at, each in self.acknowledged if at <= cut),
+            ],
+            notes=[*self.before.notes, *(each for at, each in self.shown if at <= cut)],
+            sizes=self.before.sizes,
         )
 
 
@@ -93,15 +99,15 @@ class _Recorder(LedgerRecorder):
 
     def insert_events(self, stored_events: Any, *, batch: Any = None, **kwargs: Any) -> Any:
         """Note where the batch ends and write it."""
-        self._run.sizes.add(batch.size + len(batch.entries))
+        self._run.before.sizes.add(batch.size + len(batch.entries))
         return super().insert_events(stored_events, batch=batch, **kwargs)
 
 
 class ObservedWorld(World):
     """A world that notes what it promised, as soon as it did."""
 
-    def __init__(self, engine: Engine, vault: Path, run: Run, *, process: str = "first") -> None:
-        super().__init__(_Recorder(engine, run), vault, seed=run.settings.seed, process=process)
+    def __init__(self, engine: Engine, vault: Path, run: Run, *, seed: str, process: str) -> None:
+        super().__init__(_Recorder(engine, run), vault, seed=seed, process=process)
         self._run = run
 
     def send(self, *submissions: Submission) -> list[Outcome]:
@@ -183,33 +189,41 @@ def perform(settings: Settings, folder: Path) -> Run:
 
     """
     with recording(settings.seed.encode()) as vfs:
-        run = Run(settings, vfs.operations, oracle_of(settings.seed))
-        with open_product(folder, vfs, settings) as engine:
+        run = Run(settings.seed, vfs.operations, oracle_of(settings.seed))
+        with open_product(folder, vfs) as engine:
+            set_up(engine, settings)
             migrate(engine)
-            story = Story(ObservedWorld(engine, folder / "vault", run), settings)
+            world = ObservedWorld(
+                engine, folder / "vault", run, seed=settings.seed, process="first"
+            )
+            story = Story(world, settings)
             story.open()
             story.tell()
     return run
 
 
 @contextmanager
-def open_product(folder: Path, vfs: RecordingVFS, settings: Settings) -> Iterator[Engine]:
-    """Open the database in a folder as production does, then with the settings of the run."""
+def open_product(folder: Path, vfs: RecordingVFS) -> Iterator[Engine]:
+    """Open the database in a folder as production does."""
+    (folder / "db").mkdir(exist_ok=True)
+    engine = open_engine(sqlite_file_url(folder / "db"), connect=connector(vfs.label))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def set_up(engine: Engine, settings: Settings) -> None:
+    """Put the settings of a run in force, after production's own."""
 
     def tune(connection: DriverConnection, _record: object) -> None:
         connection.execute(f"PRAGMA wal_autocheckpoint = {settings.checkpoint_pages}")
         if settings.synchronous is not None:
             connection.execute(f"PRAGMA synchronous = {settings.synchronous}")
 
-    (folder / "db").mkdir(exist_ok=True)
-    engine = open_engine(sqlite_file_url(folder / "db"), connect=connector(vfs.label))
-    try:
-        # The connection that is open already has production's settings only.
-        engine.dispose()
-        event.listen(engine, "connect", tune)
-        yield engine
-    finally:
-        engine.dispose()
+    # The connection that is open already has production's settings only.
+    engine.dispose()
+    event.listen(engine, "connect", tune)
 
 
 def oracle_of(seed: str) -> Oracle:
