@@ -17,6 +17,7 @@ from api.keeper import PUBLISH_EVERY_S, Keeper
 from api.rooms import Rooms
 from api.routes import commands, entries, health, items, log, pages, parties, proofs, tiles
 from api.schemas import NAMED
+from ledger.writer import Writer
 
 API_VERSION = "1.0.0"
 
@@ -39,15 +40,18 @@ def create_app(house: House, *, publish_every_s: float = PUBLISH_EVERY_S) -> Fas
 
     """
     keeper = Keeper(house, publish_every_s=publish_every_s)
+    writer = Writer(house.ledger)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # The first request shall find the views as they were left, or newer.
         await keeper.round()
+        writer.start()
         working = asyncio.create_task(keeper.run())
         try:
             yield
         finally:
+            await asyncio.to_thread(writer.stop)
             keeper.stop()
             await working
 
@@ -61,7 +65,7 @@ def create_app(house: House, *, publish_every_s: float = PUBLISH_EVERY_S) -> Fas
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.rooms = Rooms(house, keeper)
+    app.state.rooms = Rooms(house, keeper, writer)
     app.add_middleware(AnswerHeaders)
     problems.install(app)
     for router in _ROUTERS:

@@ -158,7 +158,7 @@ _NEVER, _LATER = HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
 _BUG = HTTPStatus.INTERNAL_SERVER_ERROR
 
 # 400 not in the one form; 403 not by this signer; 409 not in the present state; 413 too large;
-# 422 well formed and never acceptable; 503 not now.
+# 422 well formed and never acceptable; 429 too much at once; 503 not now.
 STATUS_OF: Mapping[Answered, HTTPStatus] = {
     rules.Malformed: _BAD,
     rules.UnknownVersion: _BAD,
@@ -218,9 +218,13 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     ledger.WriteLocked: _LATER,
     ledger.DiskLow: HTTPStatus.INSUFFICIENT_STORAGE,
     ledger.WriteContended: _LATER,
+    ledger.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    ledger.QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
+    ledger.WriterStopped: _LATER,
     ledger.LedgerNotOpen: _LATER,
     ledger.LedgerExists: _CLASH,
     ledger.KeyFileInvalid: _BUG,
+    ledger.HardwareKeyUnavailable: _LATER,
     record.DatabaseUnavailable: _LATER,
     record.DatabaseDamaged: _LATER,
     record.UnsafeDatabase: _LATER,
@@ -259,6 +263,15 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     log.HeadBehind: _LATER,
     log.CheckpointDamaged: _LATER,
     log.RootDiffers: _LATER,
+    log.SignerError: _LATER,
+    log.MarkMissing: _LATER,
+    log.MarkMoved: _LATER,
+    log.TreeDisagrees: _LATER,
+    log.SignatureFaulty: _LATER,
+    log.NoteDiffers: _LATER,
+    log.SignerUnavailable: _LATER,
+    log.SignerRefused: _LATER,
+    log.ProtocolBroken: _LATER,
     log.WrongCheckpointKey: _BUG,
     log.MarkDamaged: _LATER,
     log.SignLocked: _LATER,
@@ -281,6 +294,9 @@ RETRYABLE: frozenset[Answered] = frozenset(
         views.ViewBehind,
         ledger.DiskLow,
         ledger.WriteContended,
+        ledger.QueueFull,
+        ledger.QuotaExceeded,
+        ledger.WriterStopped,
         log.NotPublished,
         record.DatabaseUnavailable,
         record.HeadMoved,

@@ -30,8 +30,6 @@ from api.house import House, Random, key_file, own_key
 from api.opening import FOUNDERS, open_log
 from ledger.clock import Clock, SystemClock
 from ledger.errors import KeyFileInvalid, LedgerExists, LedgerNotOpen
-from ledger.log.mark import Marked
-from ledger.proof.hashing import EMPTY_ROOT
 from ledger.record.database import open_engine, open_engine_read_only
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.schema import check_schema, migrate
@@ -96,7 +94,7 @@ class LedgerFolder:
                 random,
             )
             # Before anything is recorded: where entries exist, the absence of a mark is a loss.
-            house.mark.advance(Marked(0, EMPTY_ROOT))
+            house.mark.begin()
             open_log(house, policy=policy)
         except BaseException:
             recorder.engine.dispose()

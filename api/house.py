@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from api.config import KEYS_FOLDER, PRIVATE_FOLDER, Config, mark_of
+from api.config import KEYS_FOLDER, Config
+from api.custody import own_mark
 from ledger.application import Ledger
 from ledger.clock import Clock
+from ledger.log.extending import KeyTreeSigner, TreeSigner
 from ledger.log.gate import Gate
 from ledger.log.mark import Mark
 from ledger.log.mirror import Mirror
@@ -32,8 +34,6 @@ from projections.runner import Runner
 Random = Callable[[int], bytes]
 
 VAULT_FOLDER = "vault"
-# Beside the mark of the origin: what was signed is remembered outside the database.
-MARK_FILE = "signed"
 SEED_BYTES = 32
 
 
@@ -85,9 +85,7 @@ class House:
     @cached_property
     def mark(self) -> Mark:
         """Remembers outside the database how far the log was signed."""
-        folder = mark_of(self.origin)
-        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        return Mark(folder / MARK_FILE)
+        return own_mark(self.origin)
 
     @cached_property
     def gate(self) -> Gate:
@@ -107,8 +105,16 @@ class House:
     @cached_property
     def publisher(self) -> Publisher:
         """Signs and stores checkpoints."""
-        return Publisher(
-            self.recorder, self.signer("checkpoint"), self.origin, self.vkey, mark=self.mark
+        return Publisher(self.recorder, self.tree_signer, self.origin, self.vkey)
+
+    @cached_property
+    def tree_signer(self) -> TreeSigner:
+        """Signs the trees of this log."""
+        return KeyTreeSigner(
+            self.signer("checkpoint"),
+            origin=self.origin,
+            vkey=self.vkey,
+            mark=self.mark,
         )
 
     @cached_property

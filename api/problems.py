@@ -11,6 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -37,7 +38,7 @@ from ledger.rules.errors import Malformed, Refused
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 1
-_SERVICE_UNAVAILABLE = 503
+_LATER = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
 _LOG = logging.getLogger("yinzheng.api")
 # "command.expect[2].leaf" becomes "/command/expect/2/leaf".
 _BETWEEN = re.compile(r"[.\[\]]+")
@@ -75,8 +76,9 @@ def problem_response(error: Coded, request: Request) -> Response:
     language = language_of(request.headers.get("accept-language", ""))
     document = problem_of(error, instance=request.url.path, language=language)
     headers = {"Cache-Control": "no-store", "Content-Language": language, "Vary": "Accept-Language"}
-    if document["status"] == _SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(_RETRY_AFTER_S)
+    if document["status"] in _LATER:
+        # How long a queue or a quota takes is known; what else may pass is tried again soon.
+        headers["Retry-After"] = str(document["evidence"].get("retry_after_s", _RETRY_AFTER_S))
     return Response(
         json_bytes(document), document["status"], headers=headers, media_type=MEDIA_TYPE
     )

@@ -11,6 +11,10 @@ from fastapi import Depends, Request
 
 from api.house import House
 from api.keeper import Keeper
+from api.submitting import read_submissions
+from ledger.rules.errors import Malformed
+from ledger.submission import Prepared, Submission
+from ledger.writer import Writer
 from projections.history import History
 from projections.ownership import Ownership
 from projections.parties import Parties
@@ -20,18 +24,20 @@ T = TypeVar("T")
 
 _READERS = 8
 _LARGE_BODIES = 8
+_UNPACKED_AT_ONCE_BYTES = 8 * 1024
 
 
 class Rooms:
-    """One ledger behind one application. Reads share a few threads; writes go one by one."""
+    """One ledger behind one application. Reads share a few threads; writes go to one writer."""
 
-    def __init__(self, house: House, keeper: Keeper) -> None:
+    def __init__(self, house: House, keeper: Keeper, writer: Writer[Prepared]) -> None:
         self.house = house
         self.keeper = keeper
+        self.writer = writer
         self._reading = CapacityLimiter(_READERS)
-        # The writer holds one lock anyway; large bodies are not unpacked side by side either.
-        self._writing = CapacityLimiter(1)
-        # Whoever sends without end, or waits to be written, holds no more memory than this.
+        # Large bodies are unpacked one by one: each takes the interpreter for a while.
+        self._unpacking = CapacityLimiter(1)
+        # Whoever sends without end holds no more memory than this; what is read waits elsewhere.
         self.large_bodies = CapacityLimiter(_LARGE_BODIES)
 
     @cached_property
@@ -57,9 +63,11 @@ class Rooms:
         """Run what reads the database in a thread."""
         return await to_thread.run_sync(partial(work, *args, **named), limiter=self._reading)
 
-    async def write(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        """Run what writes in a thread, after the write before it."""
-        return await to_thread.run_sync(partial(work, *args, **named), limiter=self._writing)
+    async def unpack(self, body: bytes) -> tuple[list[Submission | Malformed], bool]:
+        """Read the body of a write; a large one in a thread. Raises as `read_submissions`."""
+        if len(body) <= _UNPACKED_AT_ONCE_BYTES:
+            return read_submissions(body)
+        return await to_thread.run_sync(read_submissions, body, limiter=self._unpacking)
 
 
 async def rooms_of(request: Request) -> Rooms:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from api.errors import Coded
-from ledger.application import Accepted, Ledger
+from api.errors import TREES, Coded, InternalError
+from ledger.application import Accepted, Ledger, Outcome
 from ledger.rules import schema
 from ledger.rules.canonical import decode, encode
 from ledger.rules.commands import SEALED_MAX, SIGNERS_MAX
@@ -94,5 +95,29 @@ def submit(ledger: Ledger, body: bytes) -> tuple[list[Result], bool]:
 
     """
     read, many = read_submissions(body)
-    outcomes = iter(ledger.submit([one for one in read if isinstance(one, Submission)]))
-    return [next(outcomes) if isinstance(one, Submission) else one for one in read], many
+    return results_of(read, ledger.submit(readable(read))), many
+
+
+def readable(read: Sequence[Submission | Malformed]) -> list[Submission]:
+    """Leave out what could not be read."""
+    return [one for one in read if isinstance(one, Submission)]
+
+
+def results_of(
+    read: Sequence[Submission | Malformed], outcomes: Iterable[Outcome | Exception]
+) -> list[Result]:
+    """Put the outcomes of what could be read back into its order.
+
+    Args:
+        read: What a body held.
+        outcomes: One for each readable submission, in order.
+
+    """
+    coming = iter(outcomes)
+    return [_result(next(coming)) if isinstance(one, Submission) else one for one in read]
+
+
+def _result(outcome: Outcome | Exception) -> Result:
+    if isinstance(outcome, (Accepted, *TREES)):
+        return outcome
+    return InternalError("a fault of this server; it was logged")

@@ -27,6 +27,7 @@ from ledger.errors import (
     WriteContended,
 )
 from ledger.log.receipts import Receipt, ReceiptIssuer
+from ledger.log.reread import checked_entry
 from ledger.proof.signatures import keys_in
 from ledger.record.draft import Draft, Tip
 from ledger.record.errors import HeadMoved, VaultError
@@ -158,6 +159,7 @@ class Ledger(Application[str]):
             WriteContended: Other writers were first each time; nothing was recorded.
             OutcomeUnknown: COMMIT gave no answer: send the same bytes again to learn it.
             DatabaseUnavailable: Nothing was recorded.
+            ReadBackDiffers: The stored entry of a command that is sent again was changed.
 
         """
         with self._lock:
@@ -265,7 +267,8 @@ class Ledger(Application[str]):
             return bytes.fromhex(draft.entries[index - draft.head.size].leaf)
         stored = self._recorder.entry_at(index)
         assert stored is not None  # noqa: S101 - a command row never lacks its entry
-        return stored.leaf
+        # A receipt signs the leaf again: never one that the entry's bytes do not have.
+        return bytes.fromhex(checked_entry(stored).leaf)
 
     def _outcomes(self, count: int, draft: Draft, decided: _Decided, delay: int) -> list[Outcome]:
         leaves = [bytes.fromhex(entry.leaf) for entry in draft.entries]

@@ -8,9 +8,13 @@ LedgerError
 ├── WriteLocked            the database is older than what was signed, or nobody can tell
 ├── DiskLow                too little disk space is left to write safely
 ├── WriteContended         other writers were first, again and again; nothing was recorded
+├── QueueFull              too many commands wait already; nothing was recorded
+├── QuotaExceeded          the party wrote more than it may; the command was not recorded
+├── WriterStopped          the server is stopping; nothing was recorded
 ├── LedgerNotOpen          the folder or database holds no ledger
 ├── LedgerExists           `init` was asked to overwrite a ledger
-└── KeyFileInvalid         a key file is missing, unreadable or not a key
+├── KeyFileInvalid         a key file is missing, unreadable or not a key
+└── HardwareKeyUnavailable a key in a hardware module cannot be found or used
 """
 
 from __future__ import annotations
@@ -71,6 +75,24 @@ class DiskLow(LedgerError):
     code = "disk-low"
 
 
+class QueueFull(LedgerError):
+    """Too many commands, or bytes of them, wait to be written; nothing was recorded."""
+
+    code = "queue-full"
+
+
+class QuotaExceeded(LedgerError):
+    """The party has written more than it may in this time; the command was not recorded."""
+
+    code = "quota-exceeded"
+
+
+class WriterStopped(LedgerError):
+    """The server is stopping; nothing was recorded, another one or the next will take it."""
+
+    code = "writer-stopped"
+
+
 class LedgerNotOpen(LedgerError):
     """The folder or database holds no ledger."""
 
@@ -87,3 +109,9 @@ class KeyFileInvalid(LedgerError):
     """A key file is missing, readable by others, or not a private key of ours."""
 
     code = "key-file-invalid"
+
+
+class HardwareKeyUnavailable(LedgerError):
+    """A key in a hardware module cannot be found or used; nothing was signed with it."""
+
+    code = "hardware-key-unavailable"

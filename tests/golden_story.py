@@ -38,7 +38,7 @@ def golden_world(folder: Path) -> Iterator[World]:
 
 def publisher_of(world: World) -> Publisher:
     """A publisher with the world's checkpoint key."""
-    return Publisher(world.recorder, world.key("checkpoint"), world.origin, world.vkey)
+    return Publisher(world.recorder, world.tree_signer(), world.origin, world.vkey)
 
 
 def write_golden(folder: Path, log: Path) -> None:

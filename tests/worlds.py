@@ -27,6 +27,8 @@ from typing import Any
 
 from ledger.application import Accepted, Ledger, Outcome
 from ledger.clock import FixedClock
+from ledger.log.extending import KeyTreeSigner
+from ledger.log.mark import Mark
 from ledger.log.prover import Prover
 from ledger.log.publisher import Publisher
 from ledger.log.reader import LogReader
@@ -40,6 +42,7 @@ from ledger.rules.opening import vkey
 from ledger.rules.state import Item, Namespace, Party
 from ledger.rules.text import b64encode, format_time, party_stream, time_us
 from ledger.signer import LocalSigner
+from ledger.signer import Signer as AnyKey
 from ledger.submission import SealedValue, Submission
 from tests.databases import open_recorder
 
@@ -93,7 +96,9 @@ class World:
         )
         self.reader = LogReader(recorder)
         self.prover = Prover(self.reader)
-        self.publisher = Publisher(recorder, self.key("checkpoint"), origin, self.vkey)
+        self.mark = Mark(vault_dir / f"{process}.mark")
+        self.mark.begin()
+        self.publisher = Publisher(recorder, self.tree_signer(), origin, self.vkey)
 
     @classmethod
     @contextmanager
@@ -146,6 +151,15 @@ class World:
     def signs(self, party: str, role: str, *, key: str | None = None) -> Signer:
         """A place to sign, for `Draft.signers`."""
         return Signer(party, role, self.key(key or party).key_id)
+
+    def tree_signer(self, mark: Mark | None = None, *, key: AnyKey | None = None) -> KeyTreeSigner:
+        """Signs the trees of this log: with the world's own mark, unless another is given."""
+        return KeyTreeSigner(
+            key or self.key("checkpoint"),
+            origin=self.origin,
+            vkey=self.vkey,
+            mark=mark or self.mark,
+        )
 
     @property
     def vkey(self) -> str:

@@ -21,6 +21,7 @@ from ledger.log.errors import (
     LogError,
     MarkDamaged,
     MirrorUnusable,
+    SignerError,
     SignLocked,
     StorageError,
 )
@@ -36,6 +37,7 @@ UNAVAILABLE, BUG, INTERRUPTED = 69, 70, 130
 _KEPT = "Nothing was changed."
 _AGAIN = "Run the same command again: what was done is found and not done twice."
 _AUDIT = "Stop writing, run `yinzheng audit --dir D`, and compare with a backup."
+_SIGNER = "See to the signer (docs/operating.md, keys), then run the command again."
 _HELP = "See `yinzheng COMMAND --help`."
 
 
@@ -109,6 +111,10 @@ _ENDINGS: Sequence[tuple[type[Exception], _Ending]] = (
     (
         MarkDamaged,
         _Ending(UNAVAILABLE, _KEPT, "Look at the file before anything is signed again."),
+    ),
+    (
+        SignerError,
+        _Ending(UNAVAILABLE, "What is published stays; nothing was signed.", _SIGNER),
     ),
     (
         record.SchemaTooNew,

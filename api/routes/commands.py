@@ -15,7 +15,7 @@ from api.schemas import (
     ReceiptAnswer,
     ResultList,
 )
-from api.submitting import Result, submit
+from api.submitting import Result, readable, results_of
 from api.titles import language_of
 from ledger.application import Accepted
 
@@ -48,7 +48,9 @@ async def submit_commands(request: Request, rooms: Here) -> Response:
     """
     read_query(request)
     async with body_of(request, rooms.large_bodies) as body:
-        results, many = await rooms.write(submit, rooms.house.ledger, body)
+        rooms.writer.check_room()
+        read, many = await rooms.unpack(body)
+    results = results_of(read, await rooms.writer.submit_async(readable(read)))
     rooms.keeper.wake()
     if many:
         listed = [_element(result, request) for result in results]

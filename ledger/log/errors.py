@@ -8,6 +8,15 @@ LogError
 │   ├── HeadBehind          entries that were published, or promised to be, are gone
 │   ├── CheckpointDamaged   a stored checkpoint does not open with the log's own key
 │   └── RootDiffers         the stored tree has another root than the one that was signed
+├── SignerError             the signer of checkpoints did not sign
+│   ├── MarkMissing         it has lost its mark, and with it what it signed
+│   ├── MarkMoved           somebody else extended its tree meanwhile: begin again
+│   ├── TreeDisagrees       it computed another tree than the publisher
+│   ├── SignatureFaulty     what the key made is no signature of the checkpoint
+│   ├── NoteDiffers         it answered with another note than the one asked for
+│   ├── SignerUnavailable   nobody answers at its socket, or the answer broke off
+│   ├── SignerRefused       it will not serve this caller
+│   └── ProtocolBroken      what was sent is not in the signer's protocol
 ├── WrongCheckpointKey      the signer's key is not the log's checkpoint key
 ├── MarkDamaged             the signer's mark cannot be read
 ├── SignLocked              the database is not what was signed, or nobody can tell
@@ -112,6 +121,103 @@ class RootDiffers(StorageError):
         self.size = size
         self.signed = signed
         self.computed = computed
+
+
+class SignerError(LogError):
+    """The signer of checkpoints did not sign."""
+
+    code = "signer-error"
+
+
+class MarkMissing(SignerError):
+    """There is no mark: what was signed before is not known, so nothing may be signed."""
+
+    code = "mark-missing"
+
+    def __init__(self, file: str) -> None:
+        super().__init__(f"the signer's mark {file} is missing; nothing is signed without it")
+        self.file = file
+
+
+class MarkMoved(SignerError):
+    """Another publisher had the tree extended since this extension began; begin again."""
+
+    code = "mark-moved"
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        super().__init__(f"the mark moved from {expected} to {found} entries meanwhile")
+        self.expected = expected
+        self.found = found
+
+
+class TreeDisagrees(SignerError):
+    """Publisher and signer computed different trees: something was damaged between them."""
+
+    code = "tree-disagrees"
+
+    def __init__(self, *, size: int, found_size: int, root: bytes, computed: bytes) -> None:
+        super().__init__(
+            f"asked for a tree of {size} entries with root {root.hex()}, the signer has "
+            f"{found_size} with root {computed.hex()}; nothing was signed"
+        )
+        self.size = size
+        self.found_size = found_size
+        self.root = root
+        self.computed = computed
+
+
+class SignatureFaulty(SignerError):
+    """What the key made is no signature of the checkpoint; it was not let out."""
+
+    code = "signature-faulty"
+
+    def __init__(self, size: int, reason: str) -> None:
+        super().__init__(f"the signature of the tree of size {size}: {reason}; it was dropped")
+        self.size = size
+        self.reason = reason
+
+
+class NoteDiffers(SignerError):
+    """The signer answered with another note than the checkpoint that was asked for."""
+
+    code = "note-differs"
+
+    def __init__(self, size: int, reason: str) -> None:
+        super().__init__(f"the note for the tree of size {size}: {reason}; it was not published")
+        self.size = size
+        self.reason = reason
+
+
+class SignerUnavailable(SignerError):
+    """Nobody answers at the signer's socket, or the answer broke off: its outcome is not known."""
+
+    code = "signer-unavailable"
+
+    def __init__(self, socket: str, reason: str) -> None:
+        super().__init__(f"the signer at {socket}: {reason}")
+        self.socket = socket
+        self.reason = reason
+
+
+class SignerRefused(SignerError):
+    """The signer process will not serve this caller, or cannot; nothing was signed."""
+
+    code = "signer-refused"
+
+    def __init__(self, refusal: str, reason: str) -> None:
+        super().__init__(f"the signer refused: {reason}")
+        self.refusal = refusal
+        self.reason = reason
+
+
+class ProtocolBroken(SignerError):
+    """What was sent is not in the signer's protocol; the connection was closed."""
+
+    code = "signer-protocol"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not in the signer's protocol: {reason}")
+        self.reason = reason
 
 
 class WrongCheckpointKey(LogError):

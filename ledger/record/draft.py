@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ledger.proof.checkpoint import parse_checkpoint
 from ledger.proof.note import split_note
+from ledger.record.errors import HeadMoved
 from ledger.record.facts import Batch, CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
 from ledger.record.recorder import LedgerRecorder
 from ledger.rules.commands import Command
@@ -167,11 +168,18 @@ class Draft:
         return found
 
     def look_up(self, commands: Iterable[Command]) -> None:
-        """Look up, in one question, which of these commands are recorded already."""
+        """Look up, in one question, which of these commands are recorded already.
+
+        Raises:
+            HeadMoved: Another writer recorded one of them after this draft's head was read.
+
+        """
         self._looked_up = {(command.by, command.id) for command in commands}
         self._recorded = {
             (found.by, found.id): found for found in self.recorder.find_commands(self._looked_up)
         }
+        if any(found.index >= self.head.size for found in self._recorded.values()):
+            raise HeadMoved(expected=self.head, found=self.recorder.head())
 
     def seal(self, command: Command, sigs: Sequence[str], facts: Sequence[Fact], at: int) -> Entry:
         """Append a command's entries to the draft.

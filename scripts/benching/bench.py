@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 from unittest.mock import patch
 
 from benching.turns import NotMeasured
 from tests.databases import fresh_postgres_database, postgres_server, sqlite_file_url
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -41,6 +44,7 @@ class Bench:
     note: str = ""
     _own: Path = field(init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
+    _made: dict[str, Any] = field(default_factory=dict)
     _numbers: count[int] = field(default_factory=count)
 
     def __enter__(self) -> Self:
@@ -58,6 +62,17 @@ class Bench:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    def enter(self, context: AbstractContextManager[T]) -> T:
+        """Enter a context that is left at the end of the run."""
+        return self._stack.enter_context(context)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Make something for the first line that asks, and keep it for the others."""
+        if name not in self._made:
+            self._made[name] = make()
+        found: T = self._made[name]
+        return found
 
     def some(self, usual: int, *, least: int = 1) -> int:
         """Scale an amount of work."""

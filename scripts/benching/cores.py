@@ -6,17 +6,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+# What the process was given when it started.
+GIVEN: Final = frozenset(os.sched_getaffinity(0))
 
 
 @contextmanager
 def pinned(cores: int | None) -> Iterator[None]:
-    """Let every thread of this process use only the first `cores` of the cores it has.
+    """Let every thread of this process use only the first `cores` of the cores it was given.
 
-    Threads that are started meanwhile inherit it. None leaves everything as it is.
+    Threads that are started meanwhile inherit it. None stands for all.
     """
     before = os.sched_getaffinity(0)
-    if cores is not None:
-        _pin(set(sorted(before)[:cores]))
+    _pin(set(sorted(GIVEN)[:cores]))
     try:
         yield
     finally:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -22,6 +23,7 @@ from ledger.submission import Submission
 from tests.worlds import World
 
 BATCH = 256
+SEED = "bench"
 PARTIES = 48
 
 Check = tuple[Callable[[bytes, bytes], None], bytes, bytes]
@@ -60,8 +62,21 @@ class Market:
     @contextmanager
     def create(cls, url: str, *, parties: int = PARTIES) -> Iterator[Market]:
         """Open a ledger with a market in an empty database."""
-        with World.create(url, "bench") as world:
+        with World.create(url, SEED) as world:
             yield cls(world, parties)
+
+    @contextmanager
+    def twin(self, url: str) -> Iterator[Market]:
+        """Open a copy of this market's database, to trade there on its own."""
+        with World.join(url, SEED, process="twin") as world:
+            twin = copy(self)
+            twin.world, twin._items = world, dict(self._items)
+            yield twin
+
+    @property
+    def items(self) -> list[str]:
+        """The items there are."""
+        return list(self._items)
 
     @property
     def ledger(self) -> Ledger:
@@ -74,10 +89,14 @@ class Market:
 
     def transfers(self, number: int) -> list[Made]:
         """Make commands that transfer as many different items, two signatures each."""
-        items = list(self._items)[:number]
+        items = list(islice(self._items, number))
         if len(items) < number:
             message = f"the market has {len(items)} items, {number} are to be transferred"
             raise ValueError(message)
+        return self.transfers_of(items)
+
+    def transfers_of(self, items: Sequence[str]) -> list[Made]:
+        """Make commands that transfer these items, two signatures each."""
         return [self._transfer(item) for item in items]
 
     def stock(self, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from benching import appending, auditing, comparing, importing, projecting, publishing
+from benching import appending, auditing, comparing, growing, importing, projecting, publishing
 from benching.turns import Line
 
 LINES: Final = (
@@ -20,4 +20,7 @@ LINES: Final = (
     Line("projection-sqlite", 10.0, projecting.on_sqlite, cores=1, turns_a_round=1),
     Line("projection-postgres", 15.0, projecting.on_postgres, cores=1, turns_a_round=1),
     Line("audit-full", 0.70, auditing.full, cores=1, turns_a_round=1),
+    Line("growth-append", 1.5, growing.appends, at_most=True, cores=1, turns_a_round=1),
+    Line("growth-proof", 1.5, growing.proofs, at_most=True, cores=1),
+    Line("growth-provenance", 1.5, growing.provenance, at_most=True, cores=1),
 )

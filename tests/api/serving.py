@@ -14,9 +14,7 @@ from api.app import create_app
 from api.config import Config
 from api.house import House
 from ledger.log.gate import Gate
-from ledger.log.mark import Mark, Marked
 from ledger.log.publisher import Publisher
-from ledger.proof.hashing import EMPTY_ROOT
 from ledger.rules.canonical import decode, encode
 from ledger.submission import Submission
 from tests.databases import sqlite_file_url
@@ -36,10 +34,8 @@ def house_of(world: World, folder: Path) -> House:
         random=world.dice,
     )
     house.ledger = world.ledger
-    mark = Mark(folder / "mark")
-    mark.advance(Marked(0, EMPTY_ROOT))
-    house.gate = Gate(world.recorder, mark, world.vkey)
-    house.publisher = Publisher(world.recorder, world.key("checkpoint"), world.origin, world.vkey)
+    house.gate = Gate(world.recorder, world.mark, world.vkey)
+    house.publisher = Publisher(world.recorder, world.tree_signer(), world.origin, world.vkey)
     return house
 
 

@@ -53,6 +53,36 @@ def test_a_writer_does_not_refuse_on_a_state_that_another_one_changed(
     assert second.item(ITEM).owner == "bob"
 
 
+def test_the_same_bytes_sent_to_another_writer_are_answered_with_the_entry_there_is(
+    first: World, second: World
+) -> None:
+    """The other writer recorded it after this one read the head last."""
+    sent = first.submission(first.transfer_draft(ITEM, to="ann"))
+    (accepted,) = first.send(sent)
+
+    (again,) = second.send(sent)
+
+    assert isinstance(accepted, Accepted)
+    assert isinstance(again, Accepted)
+    assert (again.index, again.leaf, again.again) == (accepted.index, accepted.leaf, True)
+
+
+def test_a_command_that_another_writer_recorded_does_not_spoil_the_batch_it_is_sent_in(
+    first: World, second: World
+) -> None:
+    sent = first.submission(first.transfer_draft(ITEM, to="ann"))
+    (accepted,) = first.send(sent)
+    new = second.submission(second.item_draft("cards/2"))
+
+    again, fresh = second.send(sent, new)
+
+    assert isinstance(accepted, Accepted)
+    assert isinstance(again, Accepted)
+    assert isinstance(fresh, Accepted)
+    assert (again.index, again.leaf) == (accepted.index, accepted.leaf)
+    assert fresh.index == accepted.index + 1
+
+
 def test_a_writer_does_not_call_a_party_unknown_that_another_one_registered(
     first: World, second: World
 ) -> None:

@@ -23,7 +23,7 @@ def mark_of(program: Program, origin: str) -> Path:
 def test_the_mark_of_the_origin_lies_outside_the_folder(program: Program, ledger: Path) -> None:
     origin = str(program.json("status", "--dir", ledger)["origin"])
 
-    assert (mark_of(program, origin) / "signed").read_text().startswith("5 ")
+    assert (mark_of(program, origin) / "mark").read_text().startswith("5 ")
 
 
 def mode(path: Path) -> int:
@@ -101,7 +101,7 @@ def test_an_init_that_was_killed_half_way_is_taken_up_again(
         path.unlink()
     (folder / "vkey").unlink()
     (folder / "keys" / "receipt.pem").unlink()
-    (mark_of(program, str(first["origin"])) / "signed").unlink()
+    (mark_of(program, str(first["origin"])) / "mark").unlink()
 
     again = program.json("init", "--dir", folder)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from api.config import mark_of
+from api.custody import MARK_FILE
 from api.desk import Hand, Order, send
 from api.folder import LedgerFolder
 from api.house import House, new_key
@@ -48,7 +49,7 @@ class Site:
     def mark(self) -> Marked | None:
         """Read the largest tree that was ever signed here."""
         with self.environment():
-            return Mark(mark_of(self.log.origin) / "signed").read()
+            return Mark(mark_of(self.log.origin) / MARK_FILE).read()
 
 
 def make_site(folder: Path, state: Path, *, database_url: str | None) -> Site:

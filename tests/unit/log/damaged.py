@@ -24,7 +24,7 @@ def row_at(world: World, index: int) -> SealedEntry:
 
 def refused_by(world: World) -> Publisher:
     """A publisher that has seen nothing yet."""
-    return Publisher(world.recorder, world.key("checkpoint"), ORIGIN, world.vkey)
+    return Publisher(world.recorder, world.tree_signer(), ORIGIN, world.vkey)
 
 
 def publish_damaged(world: World) -> ReadBackDiffers:

@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from ledger.log.errors import HeadBehind, MarkDamaged, RootDiffers, WrongCheckpointKey
+from ledger.log.errors import HeadBehind, MarkDamaged, RootDiffers
 from ledger.log.mark import Mark, Marked
 from ledger.log.publisher import Publisher
 from ledger.proof.checkpoint import Checkpoint, open_checkpoint
-from ledger.proof.errors import MalformedKey
 from ledger.proof.note import sign_note
 from ledger.proof.vkey import VerifierKey
 from ledger.record.facts import Tile
 from ledger.record.recorder import LedgerRecorder
-from ledger.rules.opening import vkey
 from tests.unit.proof.oracle import slow_leaf, slow_root
 from tests.worlds import ORIGIN, World
 
@@ -77,7 +75,15 @@ class Interrupting:
 def publisher_of(
     world: World, meanwhile: Callable[[], object] = lambda: None, mark: Mark | None = None
 ) -> Publisher:
-    return Publisher(world.recorder, Interrupting(world, meanwhile), ORIGIN, world.vkey, mark)
+    signer = world.tree_signer(mark, key=Interrupting(world, meanwhile))
+    return Publisher(world.recorder, signer, ORIGIN, world.vkey)
+
+
+def new_mark(path: Path) -> Mark:
+    """The mark of a log that signed nothing yet."""
+    mark = Mark(path)
+    mark.begin()
+    return mark
 
 
 def test_a_checkpoint_covers_every_entry_and_is_committed_before_it_is_shown(
@@ -239,30 +245,17 @@ def test_tiles_that_another_publisher_stores_meanwhile_are_compared(world: World
     add_items(world, 256)
     recorder = TilesContended(world.recorder.engine)
 
-    note = Publisher(recorder, world.key("checkpoint"), ORIGIN, world.vkey).publish()
+    note = Publisher(recorder, world.tree_signer(), ORIGIN, world.vkey).publish()
 
     assert recorder.asked == 2
     assert opened(world, note).size == world.size()
-
-
-def test_only_the_logs_own_checkpoint_key_publishes(world: World) -> None:
-    stranger = world.key("stranger")
-    with pytest.raises(WrongCheckpointKey) as refused:
-        Publisher(world.recorder, stranger, ORIGIN, world.vkey)
-    assert refused.value.expected == world.vkey
-    assert refused.value.found == vkey(ORIGIN, stranger.public)
-
-    with pytest.raises(WrongCheckpointKey):
-        Publisher(world.recorder, world.key("checkpoint"), "another.log", world.vkey)
-    with pytest.raises(MalformedKey):
-        Publisher(world.recorder, world.key("pia", alg="p256"), ORIGIN, world.vkey)
 
 
 # The mark
 
 
 def test_the_mark_is_durable_before_the_signature_exists(world: World, tmp_path: Path) -> None:
-    mark = Mark(tmp_path / "mark")
+    mark = new_mark(tmp_path / "mark")
     seen = []
     publisher = publisher_of(world, lambda: seen.append(mark.read()), mark)
 
@@ -275,7 +268,7 @@ def test_the_mark_is_durable_before_the_signature_exists(world: World, tmp_path:
 def test_a_crash_after_the_mark_is_made_good_by_publishing_again(
     world: World, tmp_path: Path
 ) -> None:
-    mark = Mark(tmp_path / "mark")
+    mark = new_mark(tmp_path / "mark")
 
     def crash() -> None:
         raise KeyboardInterrupt
@@ -293,7 +286,7 @@ def test_a_crash_after_the_mark_is_made_good_by_publishing_again(
 
 
 def test_a_mark_of_an_older_tree_is_compared_too(world: World, tmp_path: Path) -> None:
-    mark = Mark(tmp_path / "mark")
+    mark = new_mark(tmp_path / "mark")
     publisher_of(world, mark=mark).publish()
     add_items(world, 2)
     world.publish()
@@ -327,7 +320,7 @@ def test_a_mark_of_another_tree_stops_the_publisher(
 
 
 def test_an_old_copy_of_the_database_signs_nothing(tmp_path: Path) -> None:
-    url, mark = f"sqlite:///{tmp_path / 'ledger.sqlite'}", Mark(tmp_path / "mark")
+    url, mark = f"sqlite:///{tmp_path / 'ledger.sqlite'}", new_mark(tmp_path / "mark")
     with World.create(url, "restored") as world:
         world.register("shop")
         publisher_of(world, mark=mark).publish()

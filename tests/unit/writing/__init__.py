@@ -1,0 +1,1 @@
+"""The writer and its queue, in front of a ledger of paper."""
