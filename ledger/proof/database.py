@@ -32,6 +32,7 @@ SCHEMA = "0002"
 TILE_HASHES = 256
 # Tables that hold one row need not be read to their end to see that they hold more.
 _FEW = 16
+_PLAIN = frozenset({bytes, int, str, type(None)})
 # No value of a ledger comes near it; a schema can compute larger ones from nothing.
 _VALUE_BYTES_MAX = 1 << 25
 _COMPUTED = """
@@ -264,7 +265,8 @@ class DatabaseSource:
 
     def _rows(self, sql: str) -> Rows:
         for row in self._query(sql):
-            yield tuple(_plain(value) for value in row)
+            # Nearly every row is plain as it stands.
+            yield row if _PLAIN.issuperset(map(type, row)) else tuple(map(_plain, row))
 
     def _differs(self, field: str, entry: Entry | None, *, expected: Any, found: Any) -> None:
         """Remember the first derived difference; contradictions in the entries come before it."""

@@ -273,6 +273,33 @@ def test_an_interrupted_check_says_that_nothing_was_shown(
     assert ran(capsys, "verify", PROOF, "--vkey", VKEY) == (130, "", said)
 
 
+# structure
+
+
+def test_the_structure_of_a_folder_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    said = (
+        f"structure: whole; 57 entries are linked and have the signed root {ROOT}. "
+        "Signatures and rules were not checked.\n"
+    )
+    assert ran(capsys, "structure", LOG, "--vkey", VKEY) == (0, said, "")
+    code, out, err = ran(capsys, "structure", LOG, "--vkey", VKEY, "--json")
+    assert (code, err) == (0, "")
+    assert out == json.dumps({"schema": 1, "structure": "whole", "size": 57, "root": ROOT}) + "\n"
+
+
+def test_a_fault_of_the_structure_is_told_as_an_audit_tells_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "nothing"
+    fault = {"step": "fetch", "message": f"there is no folder {path}", "field": "folder"}
+    expected = nothing(fault, "unverifiable")
+
+    code, out, err = ran(capsys, "structure", path, "--vkey", VKEY, "--json")
+    assert (code, err, json.loads(out)) == (4, "", expected)
+    code, out, err = ran(capsys, "structure", path, "--vkey", VKEY)
+    assert (code, err, out.splitlines()[0]) == (4, "", "verdict: unverifiable")
+
+
 # For people
 
 
@@ -329,9 +356,10 @@ def test_the_exit_code_is_the_verdict_s(
 # Arguments
 
 HELP = {
-    (): "usage: python -m ledger.proof [-h] {verify,audit} ... Check a proof or a whole log, "
-    "trusting nobody but the key you bring. positional arguments: {verify,audit} verify check a "
-    ".tlog-proof file audit check a whole log options: -h, --help show this help message and exit",
+    (): "usage: python -m ledger.proof [-h] {verify,audit,structure} ... Check a proof or a whole "
+    "log, trusting nobody but the key you bring. positional arguments: {verify,audit,structure} "
+    "verify check a .tlog-proof file audit check a whole log structure check hashes, links and "
+    "root of a log only options: -h, --help show this help message and exit",
     ("verify",): "usage: python -m ledger.proof verify [-h] --vkey VKEY [--json] file positional "
     "arguments: file options: -h, --help show this help message and exit --vkey VKEY the log's "
     "verifier key, or @FILE --json print one JSON line",
@@ -340,6 +368,9 @@ HELP = {
     "SQLite file, or a URL options: -h, --help show this help message and exit --since SINCE a "
     "checkpoint kept from earlier --processes PROCESSES how many check signatures --vkey VKEY the "
     "log's verifier key, or @FILE --json print one JSON line",
+    ("structure",): "usage: python -m ledger.proof structure [-h] --vkey VKEY [--json] log "
+    "positional arguments: log as for audit options: -h, --help show this help message and exit "
+    "--vkey VKEY the log's verifier key, or @FILE --json print one JSON line",
 }
 
 
@@ -356,6 +387,8 @@ def test_help_is_whole(capsys: pytest.CaptureFixture[str], given: tuple[str, ...
         (("audit", "log"), "--vkey"),
         (("verify", "--vkey", "k"), "file"),
         (("audit", "--vkey", "k"), "log"),
+        (("structure", "--vkey", "k"), "log"),
+        (("structure", "log"), "--vkey"),
     ],
 )
 def test_what_must_be_given_is_asked_for(
