@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import make_url
 
 from benching.bench import Bench
-from benching.market import Market, checks_of, verify_all
+from benching.market import Check, Market, verify_all
 from benching.turns import Turn, Turns, timed
 from ledger.proof.audit import audit
 from ledger.proof.database import DatabaseSource, sqlite_snapshot
+from ledger.proof.structure import check_structure
 
 ITEMS = 1_000
 
@@ -19,26 +21,55 @@ ITEMS = 1_000
 def full(bench: Bench) -> Turns:
     """Audit everything in one process, against checking the same signatures.
 
-    Half the entries have one signature and half have two.
+    Half the entries have one signature and half have two. The unit is one signature.
     """
-    items = bench.some(ITEMS, least=4)
-    url = bench.sqlite("audit")
-    with Market.create(url) as market:
-        registered = market.registrations(items)
-        market.append(registered)
-        transferred = market.transfers(items)
-        market.append(transferred)
-        market.world.publish()
-        vkey = market.world.vkey
-    checks = checks_of([*registered, *transferred])
-    file = Path(str(make_url(url).database))
-    entries = 2 * items
+    file, vkey, checks = _log(bench)
     while True:
         yield Turn(
-            ours=timed(partial(_audit, file, vkey), entries),
-            base=timed(partial(verify_all, checks), entries),
-            units=entries,
+            ours=timed(partial(_audit, file, vkey), len(checks)),
+            base=timed(partial(verify_all, checks), len(checks)),
+            units=len(checks),
         )
+
+
+def structure(bench: Bench) -> Turns:
+    """Check links and root of a log in its database, against hashing its leaves and nodes."""
+    file, vkey, _ = _log(bench)
+    with sqlite_snapshot(file) as query:
+        raws = [raw for _, raw in DatabaseSource(query).entries(0)]
+    while True:
+        yield Turn(
+            ours=timed(partial(_check, file, vkey), len(raws)),
+            base=timed(partial(_hash, raws), len(raws)),
+            units=len(raws),
+        )
+
+
+def _log(bench: Bench) -> tuple[Path, str, list[Check]]:
+    """Make a published log: its database, its key, and the signature checks of its entries."""
+    items, url = bench.some(ITEMS, least=4), bench.sqlite("audit")
+    with Market.create(url) as market:
+        market.stock(items)
+        market.append(market.transfers(items))
+        market.world.publish()
+        file = Path(str(make_url(url).database))
+        return file, market.world.vkey, market.checks_of_log()
+
+
+def _check(file: Path, vkey: str) -> None:
+    with sqlite_snapshot(file) as query:
+        check_structure(DatabaseSource(query), vkey)
+
+
+def _hash(raws: list[bytes]) -> bytes:
+    """Hash every leaf and every node of the tree in bare loops."""
+    hashes = [sha256(b"\x00" + raw).digest() for raw in raws]
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], hashes[1::2], strict=False)
+        # The last of an odd number goes up as it is.
+        rest = hashes[len(hashes) & ~1 :]
+        hashes = [sha256(b"\x01" + left + right).digest() for left, right in pairs] + rest
+    return hashes[0]
 
 
 def _audit(file: Path, vkey: str) -> None:

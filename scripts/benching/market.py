@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledger.application import Accepted, Ledger, Outcome
 from ledger.rules.compose import Context, Draft, Sealing
+from ledger.rules.entries import read_entry
 from ledger.rules.text import b64decode
 from ledger.signer import LocalSigner
 from ledger.submission import Submission
-from tests.worlds import World
+from tests.worlds import FOUNDERS, World
 
 BATCH = 256
 SEED = "bench"
@@ -124,6 +125,19 @@ class Market:
                 raise outcome
             self._items.pop(each.item, None)
             self._items[each.item] = each.owner, outcome.leaf.hex()
+
+    def checks_of_log(self) -> list[Check]:
+        """List every signature check of the whole log, as it is stored."""
+        names = [*self._names, *(name for name, _ in FOUNDERS)]
+        keys = {signer.key_id: signer.public for signer in map(self.world.key, names)}
+        public = {key: Ed25519PublicKey.from_public_bytes(raw) for key, raw in keys.items()}
+        rows = self.world.recorder.entries(0, self.world.size())
+        return [
+            (public[signer.key].verify, b64decode(sig, field="sigs"), entry.command.message)
+            for entry in (read_entry(row.entry) for row in rows)
+            if entry.command is not None
+            for signer, sig in zip(entry.command.signers, entry.sigs, strict=True)
+        ]
 
     def _registration(self) -> Made:
         number = next(self._numbers)
