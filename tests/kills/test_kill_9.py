@@ -22,12 +22,17 @@ from tests.kills.sites import make_site
 from tests.kills.towns import CUSTOMERS, Sizes, Town
 
 POINTS = [
+    CrashPoint.QUEUED,
     CrashPoint.VERIFIED,
     CrashPoint.DECIDED,
     CrashPoint.INSERTED,
     CrashPoint.BEFORE_COMMIT,
     CrashPoint.COMMIT_SENT,
     CrashPoint.COMMITTED,
+    CrashPoint.ACKNOWLEDGED,
+    CrashPoint.TILES_STORED,
+    CrashPoint.SIGNED,
+    CrashPoint.PUBLISHED,
     CrashPoint.PROJECTED,
 ]
 # Views and checkpoints are committed too, and first of all after a crash.
