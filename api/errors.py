@@ -227,6 +227,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     ledger.HardwareKeyUnavailable: _LATER,
     record.DatabaseUnavailable: _LATER,
     record.DatabaseDamaged: _LATER,
+    record.EntryDamaged: _LATER,
     record.UnsafeDatabase: _LATER,
     record.SchemaTooNew: _LATER,
     record.SchemaTooOld: _LATER,

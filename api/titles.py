@@ -26,6 +26,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "disclosure-invalid": ("A disclosure does not match", "披露内容不符"),
     "disk-low": ("Too little disk space is left", "磁盘空间不足"),
     "duplicate-command": ("The command id was recorded before", "该命令编号已有记录"),
+    "entry-damaged": ("A stored entry is damaged", "已存的条目已损坏"),
     "entry-not-found": ("No entry at this index", "该位置没有条目"),
     "entry-missing": ("An entry is missing", "条目缺失"),
     "expired": ("The command has expired", "该命令已过期"),

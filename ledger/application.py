@@ -27,14 +27,14 @@ from ledger.errors import (
     WriteContended,
 )
 from ledger.log.receipts import Receipt, ReceiptIssuer
-from ledger.log.reread import checked_entry
 from ledger.proof.signatures import keys_in
 from ledger.record.draft import Draft, Tip
-from ledger.record.errors import HeadMoved, VaultError
+from ledger.record.errors import EntryDamaged, HeadMoved, VaultError
 from ledger.record.factory import LedgerFactory
 from ledger.record.facts import Disclosure
 from ledger.record.keys import KeyDirectory
 from ledger.record.recorder import LedgerRecorder
+from ledger.record.stored import read_stored
 from ledger.record.vault import Vault
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
@@ -159,7 +159,7 @@ class Ledger(Application[str]):
             WriteContended: Other writers were first each time; nothing was recorded.
             OutcomeUnknown: COMMIT gave no answer: send the same bytes again to learn it.
             DatabaseUnavailable: Nothing was recorded.
-            ReadBackDiffers: The stored entry of a command that is sent again was changed.
+            EntryDamaged: A stored entry that something must be decided on was changed.
 
         """
         with self._lock:
@@ -268,7 +268,7 @@ class Ledger(Application[str]):
         stored = self._recorder.entry_at(index)
         assert stored is not None  # noqa: S101 - a command row never lacks its entry
         # A receipt signs the leaf again: never one that the entry's bytes do not have.
-        return bytes.fromhex(checked_entry(stored).leaf)
+        return bytes.fromhex(read_stored(stored).leaf)
 
     def _outcomes(self, count: int, draft: Draft, decided: _Decided, delay: int) -> list[Outcome]:
         leaves = [bytes.fromhex(entry.leaf) for entry in draft.entries]
@@ -306,7 +306,12 @@ def _receipt_delay(draft: Draft) -> int:
 
 
 def _decode_stored(stored: StoredEvent) -> Recorded:
-    return decode(stored.state)
+    try:
+        return decode(stored.state)
+    except RuleError as error:
+        # Raised as it is, it would be told to a client as a fault of the command.
+        place = f"entry {stored.originator_version - 1} of stream {stored.originator_id}"
+        raise EntryDamaged(place, str(error)) from error
 
 
 def _check_cancel(command: Command, draft: Draft) -> None:

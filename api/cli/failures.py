@@ -132,6 +132,7 @@ _ENDINGS: Sequence[tuple[type[Exception], _Ending]] = (
     (StorageError, _Ending(TAMPERED, _KEPT, _AUDIT)),
     (LogUnreadable, _Ending(TAMPERED, _KEPT, _AUDIT)),
     (record.DatabaseDamaged, _Ending(TAMPERED, _KEPT, _AUDIT)),
+    (record.EntryDamaged, _Ending(TAMPERED, _KEPT, _AUDIT)),
     (record.TileConflict, _Ending(TAMPERED, _KEPT, _AUDIT)),
     (TableUnreadable, _Ending(USAGE, _KEPT, "Correct the file and import it again.")),
     (

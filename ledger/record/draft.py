@@ -16,6 +16,7 @@ from ledger.proof.note import split_note
 from ledger.record.errors import HeadMoved
 from ledger.record.facts import Batch, CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
 from ledger.record.recorder import LedgerRecorder
+from ledger.record.stored import read_stored
 from ledger.rules.commands import Command
 from ledger.rules.entries import Entry, Place, read_entry, write_effect, write_own
 from ledger.rules.evolve import evolve
@@ -95,7 +96,7 @@ class Tip:
         if self._stale:
             head = self._recorder.head()
             last = self._recorder.entry_at(head.size - 1) if head.size else None
-            self.head, self.at = head, read_entry(last.entry).at if last else 0
+            self.head, self.at = head, read_stored(last).at if last else 0
             self._stale = False
 
     def _keep(self, name: str, stream: Stream) -> None:

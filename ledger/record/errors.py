@@ -3,6 +3,7 @@
 RecordError
 ├── DatabaseUnavailable     cannot be reached, locked, full, read-only; nothing was changed
 ├── DatabaseDamaged         the database itself says that it is broken
+├── EntryDamaged            a stored entry is not what was hashed: nothing is decided on it
 ├── UnsafeDatabase          set up so that an acknowledged commit could be lost
 ├── SchemaTooNew            made by a later version; left untouched
 ├── SchemaTooOld            `yinzheng migrate` brings it up to date
@@ -57,6 +58,17 @@ class DatabaseDamaged(RecordError, DatabaseError):
     def __init__(self, database: str, reason: str) -> None:
         super().__init__(f"database {database} is damaged: {reason}; stop writing and restore")
         self.database = database
+        self.reason = reason
+
+
+class EntryDamaged(RecordError, DatabaseError):
+    """A stored entry is not what was hashed, and nothing may be decided on it."""
+
+    code = "entry-damaged"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place} is damaged: {reason}; stop writing and restore")
+        self.place = place
         self.reason = reason
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ledger.record.reader import LedgerReader
-from ledger.rules.entries import read_entry
+from ledger.record.stored import read_stored
 from ledger.rules.kinds import registered_key
 from ledger.rules.text import b64decode
 
@@ -31,6 +31,7 @@ class KeyDirectory:
 
         Raises:
             DatabaseUnavailable: It cannot be looked up.
+            EntryDamaged: The entry that registered it was changed.
 
         """
         found = self._kept.get(key_id) or self._look_up(key_id)
@@ -43,7 +44,7 @@ class KeyDirectory:
     def _look_up(self, key_id: str) -> tuple[str, bytes] | None:
         row = self._reader.find_key(bytes.fromhex(key_id))
         stored = None if row is None else self._reader.entry_at(row.index)
-        registered = None if stored is None else registered_key(read_entry(stored.entry))
+        registered = None if stored is None else registered_key(read_stored(stored))
         if registered is None or registered.id != key_id:
             return None
         return registered.alg, b64decode(registered.public, field="key.public")

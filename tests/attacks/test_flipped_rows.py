@@ -1,4 +1,7 @@
-"""One bit of a stored row is flipped: the ledger never signs what it finds there."""
+"""One bit of a stored row is flipped: nothing is signed or decided on what the ledger finds there.
+
+Nor is a client told that its command is at fault.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger.application import Accepted
-from ledger.log.errors import ReadBackDiffers
-from ledger.proof.hashing import leaf_hash
+from ledger.record.errors import EntryDamaged
 from ledger.record.facts import SealedEntry
 from tests.databases import sqlite_file_url
 from tests.worlds import World
@@ -20,7 +22,9 @@ from tests.worlds import World
 def world(tmp_path: Path) -> Iterator[World]:
     with World.create(sqlite_file_url(tmp_path), "flipped") as opened:
         opened.register("shop")
+        opened.register("ann")
         opened.open_namespace("cards", "shop")
+        opened.register_item("cards/1")
         yield opened
 
 
@@ -28,25 +32,79 @@ def flipped(raw: bytes) -> bytes:
     return bytes([raw[0] ^ 1]) + raw[1:]
 
 
+def damaged_last(world: World, column: str) -> SealedEntry:
+    stored = world.recorder.entry_at(world.size() - 1)
+    assert stored is not None
+    return replace(stored, **{column: flipped(getattr(stored, column))})
+
+
 @pytest.mark.parametrize("column", ["leaf", "entry"])
 def test_a_retry_gets_no_receipt_for_a_row_that_was_changed(
     world: World, monkeypatch: pytest.MonkeyPatch, column: str
 ) -> None:
-    sent = world.submission(world.item_draft("cards/1"))
+    sent = world.submission(world.transfer_draft("cards/1", to="ann"))
     (accepted,) = world.send(sent)
     assert isinstance(accepted, Accepted)
-    stored = world.recorder.entry_at(accepted.index)
-    assert stored is not None
-    damaged: SealedEntry = replace(stored, **{column: flipped(getattr(stored, column))})
+    damaged = damaged_last(world, column)
     with monkeypatch.context() as patch:
         patch.setattr(world.recorder, "entry_at", lambda _index: damaged)
 
-        with pytest.raises(ReadBackDiffers) as refused:
+        with pytest.raises(EntryDamaged) as refused:
             world.send(sent)
 
-    error = refused.value
-    assert (error.index, error.field) == (accepted.index, "leaf")
-    assert (error.expected, error.found) == (leaf_hash(damaged.entry), damaged.leaf)
+    assert refused.value.place == f"entry {accepted.index}"
+    assert refused.value.reason == "its bytes do not have its leaf hash"
     (again,) = world.send(sent)
     assert isinstance(again, Accepted)
     assert (again.leaf, again.again) == (accepted.leaf, True)
+
+
+@pytest.mark.parametrize("column", ["leaf", "entry"])
+def test_a_writer_that_starts_on_a_damaged_last_entry_stops(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    damaged = damaged_last(world, column)
+    monkeypatch.setattr(type(world.recorder), "entry_at", lambda _self, _index: damaged)
+
+    with (
+        pytest.raises(EntryDamaged) as refused,
+        World.join(sqlite_file_url(tmp_path), "flipped", process="second"),
+    ):
+        pass
+
+    assert refused.value.place == f"entry {world.size() - 1}"
+
+
+def test_a_stream_that_cannot_be_read_is_no_fault_of_the_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = world.submission(world.transfer_draft("cards/1", to="ann"))
+    (stored,) = world.recorder.select_events("item/cards/1")
+    unreadable = replace(stored, state=flipped(stored.state))
+    world.ledger._tip.forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.recorder, "select_events", lambda *_args, **_more: [unreadable])
+
+        with pytest.raises(EntryDamaged, match="entry 0 of stream item/cards/1 is damaged"):
+            world.send(sent)
+
+    (outcome,) = world.send(sent)
+    assert isinstance(outcome, Accepted)
+
+
+def test_a_key_whose_registration_was_changed_is_no_fault_of_the_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = world.submission(world.transfer_draft("cards/1", to="ann"))
+    key = world.recorder.find_key(bytes.fromhex(world.key("ann").key_id))
+    assert key is not None
+    stored = world.recorder.entry_at(key.index)
+    assert stored is not None
+    damaged = replace(stored, entry=flipped(stored.entry))
+    world.ledger._keys._kept.clear()
+    monkeypatch.setattr(world.recorder, "entry_at", lambda _index: damaged)
+
+    with pytest.raises(EntryDamaged) as refused:
+        world.ledger.prepare(sent)
+
+    assert refused.value.place == f"entry {key.index}"
