@@ -11,8 +11,8 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.errors import LedgerExists, LedgerNotOpen
@@ -22,6 +22,7 @@ from ledger.rules.text import check_origin
 SCHEMA = 1
 CONFIG_FILE = "config.json"
 KEYS_FOLDER = "keys"
+VKEY_FILE = "vkey"
 DATABASE_URL_FILE = "database.url"
 SQLITE_FILE = "ledger.sqlite"
 PRIVATE_FILE = 0o600
@@ -32,10 +33,20 @@ _ORIGIN_BYTES = 10
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Origin and database of one ledger. `database`: a whole URL, None for the folder's SQLite."""
+    """What one ledger is, and where its parts are.
+
+    Attributes:
+        origin: Name of the log.
+        database: A whole URL; None for the folder's SQLite.
+        signer: `unix:` and the path of the signer's socket; None when this process signs.
+        hardware: Names of keys that lie in a PKCS #11 module, to their URIs.
+
+    """
 
     origin: str
     database: str | None
+    signer: str | None = None
+    hardware: Mapping[str, str] = field(default_factory=dict)
 
     def url(self, folder: Path) -> str:
         """Return the URL of the database."""
@@ -62,7 +73,8 @@ def read_config(folder: Path) -> Config:
         document = json.loads(path.read_text(encoding="utf-8"))
         origin = check_origin(document["origin"], field="origin")
         own_database = document["database"] is not None
-        known = document["schema"] == SCHEMA
+        signer, hardware = document.get("signer"), document.get("hardware", {})
+        known = document["schema"] == SCHEMA and _is_custody(signer, hardware)
     except (FileNotFoundError, NotADirectoryError):
         raise LedgerNotOpen(
             "there is no ledger in this folder; `yinzheng init --dir` makes one", folder=str(folder)
@@ -77,7 +89,13 @@ def read_config(folder: Path) -> Config:
             folder=str(folder),
             file=CONFIG_FILE,
         )
-    return Config(origin, _read_url(folder) if own_database else None)
+    return Config(origin, _read_url(folder) if own_database else None, signer, hardware)
+
+
+def _is_custody(signer: object, hardware: object) -> bool:
+    return isinstance(signer, str | None) and (
+        isinstance(hardware, dict) and all(isinstance(uri, str) for uri in hardware.values())
+    )
 
 
 def write_config(folder: Path, config: Config) -> None:
@@ -86,7 +104,11 @@ def write_config(folder: Path, config: Config) -> None:
         url_file = folder / KEYS_FOLDER / DATABASE_URL_FILE
         write_whole(url_file, f"{config.database}\n".encode(), mode=PRIVATE_FILE)
     named = None if config.database is None else f"{KEYS_FOLDER}/{DATABASE_URL_FILE}"
-    document = {"database": named, "origin": config.origin, "schema": SCHEMA}
+    document: dict[str, object] = {"database": named, "origin": config.origin, "schema": SCHEMA}
+    if config.signer is not None:
+        document["signer"] = config.signer
+    if config.hardware:
+        document["hardware"] = dict(config.hardware)
     text = json.dumps(document, indent=2, sort_keys=True) + "\n"
     write_whole(folder / CONFIG_FILE, text.encode(), mode=_PUBLIC_FILE)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from api.config import CONFIG_FILE, new_origin, write_whole
+from api.custody import key_file
 from api.folder import LedgerFolder
-from api.house import House, key_file
+from api.house import House
 from api.market import Dice, Market
 from api.marketday import OPENS_AT, POLICY, SEED, MarketDay
 from ledger.clock import FixedClock

@@ -6,8 +6,9 @@ Each step looks first whether it was done, so that a run that was killed is simp
 from __future__ import annotations
 
 from api.config import KEYS_FOLDER
+from api.custody import key_file
 from api.desk import Hand, Order, send
-from api.house import House, key_file, own_key
+from api.house import House, own_key
 from ledger.errors import KeyFileInvalid
 from ledger.record.reader import LedgerReader
 from ledger.rules.errors import NamespaceTaken, SecondPartyNeeded

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from api.config import (
     KEYS_FOLDER,
     PRIVATE_FOLDER,
     SQLITE_FILE,
+    VKEY_FILE,
     Config,
     check_unclaimed,
     claim_origin,
@@ -26,19 +28,18 @@ from api.config import (
     write_config,
     write_whole,
 )
-from api.house import House, Random, key_file, own_key
+from api.custody import CHECKPOINT, read_own_vkey, signing_key
+from api.house import House, Random, own_key
 from api.opening import FOUNDERS, open_log
 from ledger.clock import Clock, SystemClock
-from ledger.errors import KeyFileInvalid, LedgerExists, LedgerNotOpen
+from ledger.errors import LedgerExists, LedgerNotOpen
 from ledger.record.database import open_engine, open_engine_read_only
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.schema import check_schema, migrate
 from ledger.rules.errors import Malformed
 from ledger.rules.opening import vkey
 from ledger.rules.text import check_origin
-from ledger.signer import load_signer
 
-VKEY_FILE = "vkey"
 _DATABASES = ("sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg")
 
 
@@ -46,7 +47,7 @@ class LedgerFolder:
     """Makes and opens ledgers."""
 
     @staticmethod
-    def create(
+    def create(  # noqa: PLR0913 - all but the folder have their defaults
         folder: Path,
         *,
         database_url: str | None = None,
@@ -54,6 +55,7 @@ class LedgerFolder:
         clock: Clock | None = None,
         random: Random = os.urandom,
         policy: dict[str, Any] | None = None,
+        hardware: Mapping[str, str] | None = None,
     ) -> House:
         """Make a ledger: folder, keys, tables, entry 0 and the first checkpoint.
 
@@ -66,21 +68,23 @@ class LedgerFolder:
             clock: The machine's clock when None.
             random: Gives random bytes.
             policy: The first ledger policy; the default one when None.
+            hardware: Which of the keys `checkpoint` and `receipt` lie in a PKCS #11 module, and
+                their URIs.
 
         Raises:
             LedgerExists: The folder or the database holds a ledger, or the origin was used here.
             DatabaseUnavailable: The database cannot be reached.
             LedgerNotOpen: The SQLite file would lie in a folder that is not there.
-            Malformed: The origin, the URL or the policy is not one.
+            HardwareKeyUnavailable: A key in hardware cannot be used.
+            Malformed: The origin, the URL, the policy or a key's URI is not one.
 
         """
-        begun = _begun(folder, database=database_url, origin=origin)
-        config = begun or Config(new_origin(random) if origin is None else origin, database_url)
+        begun = _begun(folder, database=database_url, origin=origin, hardware=hardware)
+        config = begun or Config(
+            new_origin(random) if origin is None else origin, database_url, hardware=hardware or {}
+        )
         check_origin(config.origin, field="origin")
-        if config.database is not None:
-            check_database(config.database)
-        if begun is None:
-            check_unclaimed(config.origin)
+        _check_wanted(folder, config, begun=begun is not None)
         folder.mkdir(parents=True, exist_ok=True)
         recorder = _empty_record(config.url(folder), folder)
         try:
@@ -147,6 +151,16 @@ class LedgerFolder:
             return migrate(house.recorder.engine)
 
 
+def _check_wanted(folder: Path, config: Config, *, begun: bool) -> None:
+    """Look at everything that can be refused before anything is made."""
+    if config.database is not None:
+        check_database(config.database)
+    if not begun:
+        check_unclaimed(config.origin)
+    for name in config.hardware:
+        signing_key(folder, config, name)
+
+
 def _empty_record(url: str, folder: Path) -> LedgerRecorder:
     engine = open_engine(url)
     try:
@@ -200,17 +214,24 @@ def _make_keys(folder: Path, config: Config, *, begun: bool, random: Random) -> 
         claim_origin(config.origin)
         write_config(folder, config)
     for name in FOUNDERS:
-        own_key(folder, name, random=random)
+        if name not in config.hardware:
+            own_key(folder, name, random=random)
 
 
 def _write_vkey(folder: Path, config: Config) -> str:
-    checkpoint = load_signer(key_file(folder, "checkpoint"))
+    checkpoint = signing_key(folder, config, CHECKPOINT)
     verifier = vkey(config.origin, checkpoint.public)
     write_whole(folder / VKEY_FILE, f"{verifier}\n".encode())
     return verifier
 
 
-def _begun(folder: Path, *, database: str | None, origin: str | None) -> Config | None:
+def _begun(
+    folder: Path,
+    *,
+    database: str | None,
+    origin: str | None,
+    hardware: Mapping[str, str] | None,
+) -> Config | None:
     """Return the configuration of a `create` that was begun here, None where none was."""
     try:
         found = read_config(folder)
@@ -220,7 +241,8 @@ def _begun(folder: Path, *, database: str | None, origin: str | None) -> Config 
         raise LedgerExists(
             "the folder holds a ledger whose configuration cannot be read", folder=str(folder)
         ) from error
-    if origin not in {None, found.origin} or database not in {None, found.database}:
+    same = hardware is None or hardware == found.hardware
+    if not same or origin not in {None, found.origin} or database not in {None, found.database}:
         raise LedgerExists(
             "the folder holds another ledger",
             folder=str(folder),
@@ -243,12 +265,6 @@ def _open(folder: Path, clock: Clock, *, read_only: bool, random: Random) -> Hou
         raise LedgerNotOpen(
             "the ledger's database is gone; restore it", file=str(folder / SQLITE_FILE)
         )
-    try:
-        verifier = (folder / VKEY_FILE).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise KeyFileInvalid(
-            f"cannot read the vkey: {error}", file=str(folder / VKEY_FILE)
-        ) from None
     url = config.url(folder)
     engine = open_engine_read_only(url) if read_only else open_engine(url)
-    return House(folder, config, LedgerRecorder(engine), clock, verifier, random)
+    return House(folder, config, LedgerRecorder(engine), clock, read_own_vkey(folder), random)

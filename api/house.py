@@ -9,25 +9,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from api.config import KEYS_FOLDER, Config
-from api.custody import own_mark
+from api.config import Config
+from api.custody import key_file, own_mark, signing_key, tree_signer
 from ledger.application import Ledger
 from ledger.clock import Clock
-from ledger.log.extending import KeyTreeSigner, TreeSigner
-from ledger.log.gate import Gate
+from ledger.hardware.key import HardwareKey
+from ledger.log.extending import TreeSigner
+from ledger.log.gate import Gate, MarkReader
 from ledger.log.mark import Mark
 from ledger.log.mirror import Mirror
 from ledger.log.prover import Prover
 from ledger.log.publisher import Publisher
 from ledger.log.reader import LogReader
 from ledger.log.receipts import Issuer
+from ledger.log.remote import RemoteTreeSigner
 from ledger.proof.keys import P256_ORDER
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
 from ledger.rules.compose import Context
 from ledger.rules.model import POLICY_STREAM
 from ledger.rules.state import Policy
-from ledger.rules.text import check_id
 from ledger.signer import LocalSigner, load_signer
 from projections.runner import Runner
 
@@ -71,7 +72,7 @@ class House:
         return Ledger(
             self.recorder,
             clock=self.clock,
-            issue=Issuer(self.signer("receipt"), origin=self.origin),
+            issue=Issuer(self.log_key("receipt"), origin=self.origin),
             vault=Vault(self.folder / VAULT_FOLDER, origin=self.origin, random=self.random),
             origin=self.origin,
             guard=self.admit,
@@ -84,14 +85,20 @@ class House:
 
     @cached_property
     def mark(self) -> Mark:
-        """Remembers outside the database how far the log was signed."""
+        """Remembers outside the database how far the log was signed on this machine."""
         return own_mark(self.origin)
+
+    @property
+    def marks(self) -> MarkReader:
+        """Tells how far the log was signed: the signer's process, where there is one."""
+        signer = self.tree_signer if self.config.signer is not None else None
+        return signer if isinstance(signer, RemoteTreeSigner) else self.mark
 
     @cached_property
     def gate(self) -> Gate:
         """Judges whether this database is the one that the log was signed from."""
         mirror = None if self.mirror is None else Mirror(self.mirror, self.vkey)
-        return Gate(self.recorder, self.mark, self.vkey, mirror=mirror)
+        return Gate(self.recorder, self.marks, self.vkey, mirror=mirror)
 
     def admit(self) -> None:
         """Pass if commands may be accepted now; asked before every commit.
@@ -110,12 +117,7 @@ class House:
     @cached_property
     def tree_signer(self) -> TreeSigner:
         """Signs the trees of this log."""
-        return KeyTreeSigner(
-            self.signer("checkpoint"),
-            origin=self.origin,
-            vkey=self.vkey,
-            mark=self.mark,
-        )
+        return tree_signer(self.folder, self.config)
 
     @cached_property
     def prover(self) -> Prover:
@@ -128,7 +130,7 @@ class House:
         return Runner(self.reader)
 
     def signer(self, name: str) -> LocalSigner:
-        """Read a private key of this folder: `operator`, `importer` or another file's stem.
+        """Read a private key file of this folder: `operator`, `importer` or another one's stem.
 
         Raises:
             KeyFileInvalid: There is no such key here, or it is not one.
@@ -136,6 +138,16 @@ class House:
 
         """
         return load_signer(key_file(self.folder, name))
+
+    def log_key(self, name: str) -> LocalSigner | HardwareKey:
+        """Open a key of the log itself, `checkpoint` or `receipt`, wherever it lies.
+
+        Raises:
+            KeyFileInvalid: It is a file, and is not there or no key.
+            HardwareKeyUnavailable: It lies in hardware that cannot be used.
+
+        """
+        return signing_key(self.folder, self.config, name)
 
     def policy(self) -> Policy:
         """Return the ledger policy in force.
@@ -167,11 +179,6 @@ class House:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
-
-
-def key_file(folder: Path, name: str) -> Path:
-    """Name the file of a private key. Raises `Malformed` when the name is no id."""
-    return folder / KEYS_FOLDER / f"{check_id(name, field='key name')}.pem"
 
 
 def new_key(alg: str, *, random: Random) -> LocalSigner:

@@ -41,7 +41,7 @@ def open_log(house: House, *, policy: dict[str, Any] | None = None) -> Accepted:
         Malformed: The policy is not one.
 
     """
-    keys = [house.signer(name) for name in FOUNDERS]
+    keys = [house.log_key(name) for name in FOUNDERS]
     founders = list(zip(FOUNDERS, OPERATOR_ROLES, keys, strict=True))
     order = Order(
         kind="open-ledger/1",

@@ -14,8 +14,8 @@ from api.auditing import address, folder_of_ledger, is_export
 from api.cli.failures import Usage
 from api.cli.options import Dir, Item, Json, Vkey, read_vkey
 from api.cli.output import Output, plain
-from api.config import read_config, write_whole
-from api.folder import VKEY_FILE, LedgerFolder
+from api.config import VKEY_FILE, read_config, write_whole
+from api.folder import LedgerFolder
 from ledger.log.export import export_log
 from ledger.proof.audit import audit as audit_log
 from ledger.proof.bundle import verify_proof

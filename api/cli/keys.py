@@ -14,15 +14,18 @@ from api.cli.failures import Usage
 from api.cli.options import Dir, Json, writing
 from api.cli.output import Output, plain
 from api.config import KEYS_FOLDER, read_config
+from api.custody import key_file
 from api.desk import Hand, Order, send
 from api.enrolment import enrol, grant, party_state, root_hand
 from api.folder import LedgerFolder
-from api.house import House, key_file, new_key
+from api.house import House, new_key
 from api.timers import complete_due
 from ledger.application import Accepted
 from ledger.errors import KeyFileInvalid
+from ledger.hardware.module import make_hardware_key, open_hardware_key
+from ledger.hardware.uri import KeyUri
 from ledger.rules.errors import UnknownParty
-from ledger.rules.text import format_time, party_stream
+from ledger.rules.text import b64encode, format_time, party_stream
 from ledger.signer import LocalSigner, load_signer
 
 app = typer.Typer(
@@ -86,6 +89,20 @@ def show(name: Name, *, folder: Dir, as_json: Json = False) -> None:
     """Show id and public part of a key of this folder."""
     read_config(folder)
     _show_key(Output(as_json=as_json), name, load_signer(key_file(folder, name)))
+
+
+@app.command("hardware")
+def hardware(
+    uri: Annotated[str, typer.Argument(metavar="pkcs11:...", help="Where the key is.")],
+    *,
+    make: Annotated[bool, typer.Option("--make", help="Make it inside the module.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show id and public part of an Ed25519 key in a PKCS #11 module, or make one there."""
+    named = KeyUri.parse(uri)
+    key = make_hardware_key(named) if make else open_hardware_key(named)
+    shown_key = {"schema": 1, "alg": key.alg, "id": key.key_id, "public": b64encode(key.public)}
+    Output(as_json=as_json).result(shown_key, plain(shown_key))
 
 
 @app.command("list")

@@ -9,7 +9,8 @@ import typer
 
 from api.cli.options import Dir, Json
 from api.cli.output import Output, plain
-from api.folder import VKEY_FILE, LedgerFolder
+from api.config import VKEY_FILE
+from api.folder import LedgerFolder
 from ledger.proof.checkpoint import parse_checkpoint
 from ledger.proof.note import split_note
 
@@ -17,6 +18,12 @@ _DATABASE = typer.Option(
     "--database", metavar="URL", help="An empty PostgreSQL database; a SQLite file in D if absent."
 )
 _ORIGIN = typer.Option("--origin", metavar="NAME", help="Name of the log for ever.")
+_CHECKPOINT_KEY = typer.Option(
+    "--checkpoint-key", metavar="pkcs11:...", help="Ed25519 key in a module; a file in D if absent."
+)
+_RECEIPT_KEY = typer.Option(
+    "--receipt-key", metavar="pkcs11:...", help="Ed25519 key in a module; a file in D if absent."
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,13 +39,19 @@ def init(
     folder: Dir,
     database: Annotated[str | None, _DATABASE] = None,
     origin: Annotated[str | None, _ORIGIN] = None,
+    checkpoint_key: Annotated[str | None, _CHECKPOINT_KEY] = None,
+    receipt_key: Annotated[str | None, _RECEIPT_KEY] = None,
     as_json: Json = False,
 ) -> None:
     """Make a ledger: configuration, keys, entry 0 and the first checkpoint."""
     if database is not None and database.startswith("@"):
         # A file: what stands on the command line is seen in the list of processes.
         database = Path(database[1:]).read_text(encoding="utf-8").strip()
-    with LedgerFolder.create(folder, database_url=database, origin=origin) as house:
+    named = {"checkpoint": checkpoint_key, "receipt": receipt_key}
+    hardware = {name: uri for name, uri in named.items() if uri is not None}
+    with LedgerFolder.create(
+        folder, database_url=database, origin=origin, hardware=hardware or None
+    ) as house:
         house.runner.catch_up()
         made = {
             "schema": 1,
