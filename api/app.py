@@ -14,16 +14,17 @@ from api import problems
 from api.headers import AnswerHeaders
 from api.house import House
 from api.keeper import PUBLISH_EVERY_S, Keeper
+from api.metrics import Metrics
 from api.rooms import Rooms
-from api.routes import commands, entries, health, items, log, pages, parties, proofs, tiles
+from api.routes import commands, entries, health, items, log, metrics, pages, parties, proofs, tiles
 from api.schemas import NAMED
-from ledger.writer import Writer
+from api.settings import Settings
 
 API_VERSION = "1.0.0"
 
 _ROUTERS = tuple(
     module.router
-    for module in (commands, items, parties, entries, proofs, log, tiles, health, pages)
+    for module in (commands, items, parties, entries, proofs, log, tiles, health, metrics, pages)
 )
 _DESCRIPTION = (
     "A hash-chained ledger of digital goods that anyone can check. Reads are public and "
@@ -31,27 +32,31 @@ _DESCRIPTION = (
 )
 
 
-def create_app(house: House, *, publish_every_s: float = PUBLISH_EVERY_S) -> FastAPI:
+def create_app(
+    house: House, *, publish_every_s: float = PUBLISH_EVERY_S, settings: Settings | None = None
+) -> FastAPI:
     """Make the application that serves an open ledger.
 
     Args:
         house: Open for reading and writing; the caller closes it after the application ended.
         publish_every_s: Least seconds between two checkpoints.
+        settings: Bounds, quota and where metrics are served; the defaults when None.
 
     """
-    keeper = Keeper(house, publish_every_s=publish_every_s)
-    writer = Writer(house.ledger)
+    figures = Metrics()
+    keeper = Keeper(house, publish_every_s=publish_every_s, on_failure=figures.keeper_failed)
+    rooms = Rooms(house, keeper=keeper, metrics=figures, settings=settings or Settings())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # The first request shall find the views as they were left, or newer.
         await keeper.round()
-        writer.start()
+        rooms.writer.start()
         working = asyncio.create_task(keeper.run())
         try:
             yield
         finally:
-            await asyncio.to_thread(writer.stop)
+            await asyncio.to_thread(rooms.writer.stop)
             keeper.stop()
             await working
 
@@ -65,8 +70,8 @@ def create_app(house: House, *, publish_every_s: float = PUBLISH_EVERY_S) -> Fas
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.rooms = Rooms(house, keeper, writer)
-    app.add_middleware(AnswerHeaders)
+    app.state.rooms = rooms
+    app.add_middleware(AnswerHeaders, on_problem=figures.problem)
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)

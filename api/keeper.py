@@ -7,30 +7,38 @@ it never skips what it stumbled over.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
 from api.house import House
+from api.logs import logger
 from api.timers import complete_due
 
 PUBLISH_EVERY_S = 1.0
 LOOK_EVERY_S = 1.0
-_LOG = logging.getLogger("yinzheng.keeper")
+_LOG = logger("keeper")
 
 
 class Keeper:
     """Works in the background of one application, one round at a time."""
 
-    def __init__(self, house: House, *, publish_every_s: float = PUBLISH_EVERY_S) -> None:
+    def __init__(
+        self,
+        house: House,
+        *,
+        publish_every_s: float = PUBLISH_EVERY_S,
+        on_failure: Callable[[str, Exception], object] = lambda _step, _error: None,
+    ) -> None:
         """Keep a house.
 
         Args:
             house: An open ledger.
             publish_every_s: Least seconds between two checkpoints.
+            on_failure: Told of every step that fails.
 
         """
+        self._on_failure = on_failure
         self._house = house
         self._publish_every_s = publish_every_s
         self._publish_next_s = 0.0
@@ -86,8 +94,11 @@ class Keeper:
             await asyncio.to_thread(work)
         except Exception as error:  # whatever it is must not end the keeper, and is shown
             told = getattr(error, "code", type(error).__name__)
-            if self._failures.get(name) != told or name != "standing":
-                _LOG.exception("keeping %s failed", name)
+            if self._failures.get(name) != told:
+                # Once: it is tried every second, and metrics count how often.
+                _LOG.error("keeper-failed", step=name, error=error)
             self._failures[name] = told
+            self._on_failure(name, error)
         else:
-            self._failures.pop(name, None)
+            if self._failures.pop(name, None) is not None:
+                _LOG.info("keeper-recovered", step=name)

@@ -8,7 +8,6 @@ malformed input, `errors` with JSON Pointers. Specification: RFC 9457.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -39,7 +38,8 @@ from ledger.rules.errors import Malformed, Refused
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 1
 _LATER = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
-_LOG = logging.getLogger("yinzheng.api")
+# Under these names a request's state tells what was answered, and which bug was behind it.
+PROBLEM, BUG = "problem", "bug"
 # "command.expect[2].leaf" becomes "/command/expect/2/leaf".
 _BETWEEN = re.compile(r"[.\[\]]+")
 
@@ -73,6 +73,7 @@ def problem_of(error: Coded, *, instance: str, language: str) -> dict[str, Any]:
 
 def problem_response(error: Coded, request: Request) -> Response:
     """Answer a request with a problem document in its reader's language."""
+    request.scope.setdefault("state", {})[PROBLEM] = error.code
     language = language_of(request.headers.get("accept-language", ""))
     document = problem_of(error, instance=request.url.path, language=language)
     headers = {"Cache-Control": "no-store", "Content-Language": language, "Vary": "Accept-Language"}
@@ -130,7 +131,8 @@ async def _answer_disconnect(request: Request, _error: Exception) -> Response:
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:
-    _LOG.error("a request failed: %s %r", request.method, request.url.path, exc_info=error)
+    # Whoever wraps the application logs it.
+    request.scope.setdefault("state", {})[BUG] = error
     return problem_response(InternalError("a fault of this server; it was logged"), request)
 
 

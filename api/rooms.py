@@ -11,7 +11,12 @@ from fastapi import Depends, Request
 
 from api.house import House
 from api.keeper import Keeper
+from api.metrics import Metrics
+from api.settings import Settings
 from api.submitting import read_submissions
+from api.telemetry import BatchLog
+from ledger.admission import WriteQuota
+from ledger.queue import Bounds
 from ledger.rules.errors import Malformed
 from ledger.submission import Prepared, Submission
 from ledger.writer import Writer
@@ -30,10 +35,17 @@ _UNPACKED_AT_ONCE_BYTES = 8 * 1024
 class Rooms:
     """One ledger behind one application. Reads share a few threads; writes go to one writer."""
 
-    def __init__(self, house: House, keeper: Keeper, writer: Writer[Prepared]) -> None:
-        self.house = house
-        self.keeper = keeper
-        self.writer = writer
+    def __init__(
+        self, house: House, *, keeper: Keeper, metrics: Metrics, settings: Settings
+    ) -> None:
+        self.house, self.keeper, self.metrics, self.settings = house, keeper, metrics, settings
+        self.writer: Writer[Prepared] = Writer(
+            house.ledger,
+            bounds=Bounds(commands=settings.queue_commands, bytes_=settings.queue_bytes),
+            admission=None if settings.quota is None else WriteQuota(settings.quota, house.ledger),
+            observer=BatchLog(metrics),
+        )
+        metrics.watch(house, self.writer.load, lambda: list(keeper.failures))
         self._reading = CapacityLimiter(_READERS)
         # Large bodies are unpacked one by one: each takes the interpreter for a while.
         self._unpacking = CapacityLimiter(1)

@@ -305,6 +305,14 @@ PROBLEMS: Responses = {
         },
     }
 }
+_SECONDS = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds to wait"}
+TOO_MUCH: Responses = {
+    429: {
+        "description": "Too much waits already, or the party wrote more than it may",
+        "headers": {"Retry-After": _SECONDS},
+        "content": PROBLEMS["default"]["content"],
+    }
+}
 TEXT = _body("text/plain", {"type": "string"}, "UTF-8 text")
 BINARY = _body("application/octet-stream", {"type": "string", "format": "binary"}, "Exact bytes")
 LINKSET = _body("application/linkset+json", {"type": "object"}, "A linkset (RFC 9264)")

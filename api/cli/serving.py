@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,9 @@ from api.cli.options import Dir, Json
 from api.cli.output import Output
 from api.folder import LedgerFolder
 from api.house import House
+from api.settings import QUEUE_COMMANDS, QUOTA, Level, Settings
+from api.submitting import COMMANDS_MAX
+from ledger.admission import Quota
 
 LOOPBACK = "127.0.0.1"
 _PORT_MAX = 65_535
@@ -22,6 +27,20 @@ _BACKLOG = 128
 
 _HOST = typer.Option("--host", help="Address to listen on.")
 _PORT = typer.Option("--port", min=0, max=_PORT_MAX, help="0: any free port.")
+_METRICS_PORT = typer.Option(
+    "--metrics-port",
+    min=0,
+    max=_PORT_MAX,
+    help="Serve /metrics on this port of 127.0.0.1 only; default: beside the API, to this machine.",
+)
+_WRITE_QUOTA = typer.Option(
+    "--write-quota", min=0, help="Commands a minute that one party may write; 0: any number."
+)
+_WRITE_BURST = typer.Option("--write-burst", min=1, help="Commands that it may write at once.")
+_QUEUE_MAX = typer.Option(
+    "--queue-max", min=COMMANDS_MAX, help="Commands that may wait to be written."
+)
+_LOG_LEVEL = typer.Option("--log-level", help="How much is logged to stderr.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,16 +48,27 @@ def add_to(app: typer.Typer) -> None:
     app.command("serve")(run)
 
 
-def run(
+def run(  # noqa: PLR0913 - the options of a command
     *,
     folder: Dir,
     host: Annotated[str, _HOST] = LOOPBACK,
     port: Annotated[int, _PORT] = 0,
+    metrics_port: Annotated[int | None, _METRICS_PORT] = None,
+    write_quota: Annotated[int, _WRITE_QUOTA] = QUOTA.per_minute,
+    write_burst: Annotated[int, _WRITE_BURST] = QUOTA.burst,
+    queue_max: Annotated[int, _QUEUE_MAX] = QUEUE_COMMANDS,
+    log_level: Annotated[Level, _LOG_LEVEL] = Level.INFO,
     as_json: Json = False,
 ) -> int:
     """Serve the API until interrupted; prints its address once it answers."""
+    settings = Settings(
+        queue_commands=queue_max,
+        quota=Quota(write_quota, write_burst) if write_quota else None,
+        metrics_port=metrics_port,
+        log_level=log_level,
+    )
     with LedgerFolder.open(folder) as house:
-        return serve(house, Output(as_json=as_json), host=host, port=port)
+        return serve(house, Output(as_json=as_json), host=host, port=port, settings=settings)
 
 
 def serve(
@@ -48,6 +78,7 @@ def serve(
     host: str = LOOPBACK,
     port: int = 0,
     more: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
 ) -> int:
     """Serve an open ledger until a signal ends it.
 
@@ -57,18 +88,52 @@ def serve(
         host: Address to listen on.
         port: 0 for any free one.
         more: What the one JSON line says beside the address.
+        settings: Bounds, quota, metrics and log; the defaults when None.
 
     Returns:
         The exit code: 0 after a graceful stop.
 
     """
-    import uvicorn  # noqa: PLC0415 - the web framework costs half a second that only `serve` pays
+    # The web framework costs half a second that only `serve` pays.
+    from api import logs  # noqa: PLC0415
 
-    from api.app import create_app  # noqa: PLC0415 - likewise
+    chosen = settings or Settings()
+    with ExitStack() as open_:
+        listening = [open_.enter_context(_listen(host, port))]
+        ready = {"url": _url(listening[0]), "pid": os.getpid(), **(more or {})}
+        if chosen.metrics_port is not None:
+            listening.append(open_.enter_context(_listen(LOOPBACK, chosen.metrics_port)))
+            chosen = replace(chosen, metrics_port=listening[1].getsockname()[1])
+            ready["metrics"] = f"{_url(listening[1])}/metrics"
+        logs.configure(chosen.log_level)
+        log = logs.logger("serving")
 
-    listening = _listen(host, port)
-    shown_host = f"[{host}]" if ":" in host else host
-    url = f"http://{shown_host}:{listening.getsockname()[1]}"
+        def announce() -> None:
+            where = {"url": ready["url"], "metrics": ready.get("metrics")}
+            log.info("serving", database=house.recorder.engine.dialect.name, **where)
+            said = f"Serving at {ready['url']} (process {os.getpid()}); Ctrl-C ends it."
+            out.result(ready, said)
+
+        try:
+            started = _serve(house, listening, chosen, announce)
+        except KeyboardInterrupt:
+            out.say("stopped")
+            started = True
+        finally:
+            log.info("stopped")
+        return 0 if started else UNAVAILABLE
+
+
+def _serve(
+    house: House,
+    listening: list[socket.socket],
+    settings: Settings,
+    announce: Callable[[], None],
+) -> bool:
+    """Serve on sockets until a signal comes, which is raised again; return whether it started."""
+    import uvicorn  # noqa: PLC0415
+
+    from api.app import create_app  # noqa: PLC0415
 
     class Announcing(uvicorn.Server):
         """Tells the address once the application has started."""
@@ -76,13 +141,12 @@ def serve(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                ready = {"url": url, "pid": os.getpid(), **(more or {})}
-                out.result(ready, f"Serving at {url} (process {os.getpid()}); Ctrl-C ends it.")
+                announce()
 
     server = Announcing(
         uvicorn.Config(
-            create_app(house),
-            log_level="warning",
+            create_app(house, settings=settings),
+            log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=10,
@@ -90,13 +154,13 @@ def serve(
     )
     # Uvicorn stops gracefully at either signal and then raises it again.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        out.say("stopped")
-    finally:
-        listening.close()
-    return 0 if server.started else UNAVAILABLE
+    server.run(sockets=listening)
+    return server.started
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -12,6 +12,7 @@ from api.rooms import Here
 from api.schemas import (
     PROBLEMS,
     SUBMISSION_BODY,
+    TOO_MUCH,
     ReceiptAnswer,
     ResultList,
 )
@@ -35,6 +36,7 @@ _NOT_STORED = {"Cache-Control": "no-store"}
             "description": "The same command was in the log already, or the results of an array",
             "model": ReceiptAnswer | ResultList,
         },
+        **TOO_MUCH,
         **PROBLEMS,
     },
     openapi_extra={"requestBody": SUBMISSION_BODY},
@@ -45,6 +47,8 @@ async def submit_commands(request: Request, rooms: Here) -> Response:
     The body is canonical JSON of at most 8 MiB. One command is answered with 201 and its receipt,
     with 200 if the same bytes were recorded before, or with a problem. An array is answered with
     200 and one `receipt` or `problem` each; what is refused keeps nothing else from being recorded.
+
+    When too much waits to be written, the whole request is answered with 429 at once.
     """
     read_query(request)
     async with body_of(request, rooms.large_bodies) as body:

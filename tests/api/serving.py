@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.config import Config
 from api.house import House
+from api.settings import Settings
 from ledger.log.gate import Gate
 from ledger.log.publisher import Publisher
 from ledger.rules.canonical import decode, encode
@@ -61,12 +62,16 @@ class Served:
 
 @contextmanager
 def serve(
-    folder: Path, *, seed: str = "api", policy: Mapping[str, Any] = POLICY
+    folder: Path,
+    *,
+    seed: str = "api",
+    policy: Mapping[str, Any] = POLICY,
+    settings: Settings | None = None,
 ) -> Iterator[Served]:
     """Open a new world on SQLite and serve it; checkpoints follow every write."""
     with World.create(sqlite_file_url(folder), seed, policy=policy) as world:
-        app = create_app(house_of(world, folder), publish_every_s=0)
-        with TestClient(app) as client:
+        app = create_app(house_of(world, folder), publish_every_s=0, settings=settings)
+        with TestClient(app, client=("127.0.0.1", 50_000)) as client:
             yield Served(world, app, client)
 
 
