@@ -16,10 +16,11 @@ from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.utils import Environment
 
+from ledger import codec
 from ledger.clock import Clock
 from ledger.crashpoints import CrashPoint, reach
 from ledger.domain.invariants import check_before_write
-from ledger.domain.stream import LedgerStream, Recorded, decode, recorded
+from ledger.domain.stream import LedgerStream, Recorded, decode
 from ledger.errors import (
     AlreadyAppended,
     LedgerError,
@@ -35,7 +36,7 @@ from ledger.record.facts import Disclosure
 from ledger.record.keys import KeyDirectory
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.stored import read_stored
-from ledger.record.vault import Vault
+from ledger.record.vault import SealingSession, Vault
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
 from ledger.rules.errors import CommandConflict, RuleError
@@ -73,6 +74,7 @@ def _no_guard() -> None:
 class _Decided:
     """Outcomes of one batch: refusals at once, index and leaf until the receipts exist."""
 
+    sealing: SealingSession
     refused: dict[int, Refusal] = field(default_factory=dict)
     known: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     fresh: dict[int, tuple[int, bytes]] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class Ledger(Application[str]):
             guard: Asked before anything is decided; refuses by raising.
 
         """
+        codec.install()
         self._recorder = recorder
         self._factory = LedgerFactory(recorder, decode=_decode_stored)
         super().__init__()
@@ -207,14 +210,14 @@ class Ledger(Application[str]):
 
     def _commit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
         draft = self._tip.draft()
-        draft.look_up(one.command for one in prepared if one.command is not None)
-        decided = _Decided()
+        draft.look_up([one.command for one in prepared if one.command is not None])
+        decided = _Decided(self._vault.session())
         for position, one in enumerate(prepared):
             self._decide(position, one, draft, decided)
         delay = _receipt_delay(draft)
         reach(CrashPoint.DECIDED)
         if draft.entries:
-            self.save(*(recorded(entry) for entry in draft.entries), batch=draft.batch())
+            self._recorder.append(draft.batch())
             self._tip.adopt(draft)
             reach(CrashPoint.COMMITTED)
         elif decided.refused:
@@ -229,7 +232,7 @@ class Ledger(Application[str]):
             command = _readable(one)
             known = draft.find_command(command.by, command.id)
             if known is None:
-                decided.fresh[position] = self._append(command, one, draft)
+                decided.fresh[position] = self._append(command, one, draft, decided.sealing)
             elif known.digest.hex() == command.digest:
                 decided.known[position] = known.index, self._leaf_of(known.index, draft)
             else:
@@ -242,7 +245,9 @@ class Ledger(Application[str]):
         except (RuleError, LedgerError, VaultError) as refusal:
             decided.refused[position] = refusal
 
-    def _append(self, command: Command, one: Prepared, draft: Draft) -> tuple[int, bytes]:
+    def _append(
+        self, command: Command, one: Prepared, draft: Draft, sealing: SealingSession
+    ) -> tuple[int, bytes]:
         if one.kind is None:
             raise _fault(one)
         at = max(self._clock.now(), draft.at)
@@ -251,15 +256,10 @@ class Ledger(Application[str]):
         _check_cancel(command, draft)
         check_before_write(command, facts, draft)
         # Before the entries: what the vault cannot take is refused alone, and leaves none of them.
-        boxes = [self._box(subject, sealed, draft.size) for subject, sealed in one.opened]
+        boxes = [_box(sealing, subject, sealed, draft.size) for subject, sealed in one.opened]
         own = draft.seal(command, one.submission.sigs, facts, at)
         draft.disclosures += boxes
         return own.index, bytes.fromhex(own.leaf)
-
-    def _box(self, subject: str, sealed: SealedValue, index: int) -> Disclosure:
-        value = f"{sealed.salt}\n{sealed.value}".encode()
-        box = self._vault.seal(subject, index=index, name=sealed.name, value=value)
-        return Disclosure(index, sealed.name, subject, box)
 
     def _leaf_of(self, index: int, draft: Draft) -> bytes:
         """Find the leaf of a command that is in the log, or in this batch, already."""
@@ -298,6 +298,12 @@ def _readable(one: Prepared) -> Command:
 def _fault(one: Prepared) -> RuleError | LedgerError:
     assert one.fault is not None  # noqa: S101 - what cannot be read, or has no kind, has a fault
     return one.fault
+
+
+def _box(sealing: SealingSession, subject: str, sealed: SealedValue, index: int) -> Disclosure:
+    value = f"{sealed.salt}\n{sealed.value}".encode()
+    box = sealing.seal(subject, index=index, name=sealed.name, value=value)
+    return Disclosure(index, sealed.name, subject, box)
 
 
 def _receipt_delay(draft: Draft) -> int:

@@ -20,6 +20,7 @@ from typing import Final
 
 from eventsourcing.persistence import IntegrityError
 
+from ledger import codec
 from ledger.crashpoints import CrashPoint, reach
 from ledger.log.edge import Edge
 from ledger.log.errors import (
@@ -65,6 +66,7 @@ class Publisher:
             MalformedKey: `vkey` cannot be used.
 
         """
+        codec.install()
         self._recorder, self._signer = recorder, signer
         self._origin, self._key = origin, VerifierKey.parse(vkey)
         self._reader = LogReader(recorder)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ledger.proof.tree import MemoryTree
+from ledger.proof.hashing import node_hash
 from ledger.rules.canonical import encode
 from ledger.rules.digests import RECEIPT_TAG
 from ledger.rules.text import b64encode, format_time
@@ -43,16 +43,21 @@ class BatchReceipt:
     """One signed statement over a batch, from which every member's receipt is cut."""
 
     first: int
-    leaves: tuple[bytes, ...]
-    tree: MemoryTree
+    levels: list[list[bytes]]
+    """The tree over the batch, level by level from its leaves; an odd node rises as it is."""
     statement: dict[str, Any]
     sig: str
 
     def receipt(self, index: int) -> Receipt:
         """Cut the receipt of the entry at `index`, which lies in the batch."""
         place = index - self.first
-        path = self.tree.inclusion_path(place, len(self.leaves))
-        return Receipt(index, self.leaves[place], tuple(path), self.statement, self.sig)
+        path, at = [], place
+        for level in self.levels[:-1]:
+            beside = at ^ 1
+            if beside < len(level):
+                path.append(level[beside])
+            at >>= 1
+        return Receipt(index, self.levels[0][place], tuple(path), self.statement, self.sig)
 
 
 class ReceiptIssuer(Protocol):
@@ -76,14 +81,26 @@ class Issuer:
         Spec: docs/spec.md section 12.
 
         """
-        tree = MemoryTree(leaves)
+        levels = _levels(leaves)
         statement = {
             "at": format_time(at),
             "count": len(leaves),
             "due": format_time(due),
             "from": first,
             "log": self._origin,
-            "root": tree.root().hex(),
+            "root": levels[-1][0].hex(),
         }
         sig = b64encode(self._signer.sign(RECEIPT_TAG + encode(statement)))
-        return BatchReceipt(first, tuple(leaves), tree, statement, sig)
+        return BatchReceipt(first, levels, statement, sig)
+
+
+def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """Build the tree of one leaf or more; a node without a neighbour rises (RFC 6962, 2.1)."""
+    levels = [list(leaves)]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        level = [node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)]
+        if len(below) % 2:
+            level.append(below[-1])
+        levels.append(level)
+    return levels

@@ -7,7 +7,7 @@ only after the commit. It is the `View` that the rules read.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,14 +18,15 @@ from ledger.record.facts import Batch, CommandKey, Disclosure, HeadRow, KeyRow, 
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.stored import read_stored
 from ledger.rules.commands import Command
-from ledger.rules.entries import Entry, Place, read_entry, write_effect, write_own
+from ledger.rules.entries import Entry, Place, Sealing, sealed_effect, sealed_own
 from ledger.rules.evolve import evolve
 from ledger.rules.kinds import registered_key
 from ledger.rules.model import LOG_STREAM, Fact
 from ledger.rules.state import Log, Stream
-from ledger.rules.text import format_time
+from ledger.rules.text import format_time, party_stream
 
 STREAMS_KEPT = 50_000
+_WORTH_READING_AHEAD = 4
 
 
 class Streams(Protocol):
@@ -78,10 +79,23 @@ class Tip:
         if found is not None:
             self._keep(name, found)
             return found
-        if len(self._absent) >= STREAMS_KEPT:
-            self._absent.clear()
-        self._absent.add(name)
+        self._miss(name)
         return None
+
+    def read_ahead(self, names: Collection[str]) -> None:
+        """Read those of the streams that are not at hand, all at once."""
+        self._refresh()
+        missing = [name for name in names if name not in self._streams and name not in self._absent]
+        if len(missing) < _WORTH_READING_AHEAD:
+            return
+        found: dict[str, Stream] = {}
+        for row in self._recorder.entries_of_streams(missing):
+            found[row.stream] = evolve(found.get(row.stream), read_stored(row), command=None)
+        for name in missing:
+            if name in found:
+                self._keep(name, found[name])
+            else:
+                self._miss(name)
 
     def adopt(self, draft: Draft) -> None:
         """Take over what a draft decided, after its commit."""
@@ -98,6 +112,11 @@ class Tip:
             last = self._recorder.entry_at(head.size - 1) if head.size else None
             self.head, self.at = head, read_stored(last).at if last else 0
             self._stale = False
+
+    def _miss(self, name: str) -> None:
+        if len(self._absent) >= STREAMS_KEPT:
+            self._absent.clear()
+        self._absent.add(name)
 
     def _keep(self, name: str, stream: Stream) -> None:
         self._streams[name] = stream
@@ -120,6 +139,7 @@ class Draft:
     commands: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
     keys: dict[str, KeyRow] = field(default_factory=dict)
     disclosures: list[Disclosure] = field(default_factory=list)
+    _read: dict[str, Stream | None] = field(default_factory=dict)
     _recorded: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
     _looked_up: set[tuple[str, str]] = field(default_factory=set)
 
@@ -130,7 +150,12 @@ class Draft:
 
     def stream(self, name: str) -> Stream | None:
         """Return head and state of a stream, or None."""
-        return self.changed.get(name) or self.tip.stream(name)
+        found = self.changed.get(name)
+        if found is None:
+            if name not in self._read:
+                self._read[name] = self.tip.stream(name)
+            found = self._read[name]
+        return found
 
     def command_at(self, index: int) -> str | None:
         """Return the digest of the command that wrote the entry at `index`."""
@@ -168,8 +193,8 @@ class Draft:
             found = self.recorder.find_command(by, identifier)
         return found
 
-    def look_up(self, commands: Iterable[Command]) -> None:
-        """Look up, in one question, which of these commands are recorded already.
+    def look_up(self, commands: Sequence[Command]) -> None:
+        """Read what these commands will ask for, in a few questions and not in one each.
 
         Raises:
             HeadMoved: Another writer recorded one of them after this draft's head was read.
@@ -181,6 +206,7 @@ class Draft:
         }
         if any(found.index >= self.head.size for found in self._recorded.values()):
             raise HeadMoved(expected=self.head, found=self.recorder.head())
+        self.tip.read_ahead({name for command in commands for name in _asked_for(command)})
 
     def seal(self, command: Command, sigs: Sequence[str], facts: Sequence[Fact], at: int) -> Entry:
         """Append a command's entries to the draft.
@@ -195,22 +221,14 @@ class Draft:
             The entry that carries the command.
 
         """
-        first = self._place(facts[0], log=command.log, at=at)
-        raw = write_own(
-            first,
-            facts[0].type,
-            facts[0].data,
-            command=command.raw,
-            sigs=list(sigs),
-            effects=len(facts) - 1,
-        )
-        own = self._append(raw, command.digest)
+        first = self._sealing(facts[0], log=command.log, at=at)
+        own = sealed_own(first, command, sigs=sigs, effects=len(facts) - 1)
+        self._append(own, command.digest)
         key = CommandKey(command.by, command.id, bytes.fromhex(command.digest), own.index)
         self.commands[(command.by, command.id)] = key
         for number, fact in enumerate(facts[1:], start=1):
-            place = self._place(fact, log=command.log, at=at)
-            effect = write_effect(place, fact.type, fact.data, cause=own.leaf, effect=number)
-            self._append(effect, command.digest)
+            sealing = self._sealing(fact, log=command.log, at=at)
+            self._append(sealed_effect(sealing, cause=own.leaf, effect=number), command.digest)
         return own
 
     def batch(self) -> Batch:
@@ -228,14 +246,13 @@ class Draft:
             keys=tuple(self.keys.values()),
         )
 
-    def _place(self, fact: Fact, *, log: str, at: int) -> Place:
+    def _sealing(self, fact: Fact, *, log: str, at: int) -> Sealing:
         before = self.stream(fact.stream)
         seq, prev = (0, None) if before is None else (before.head.seq + 1, before.head.leaf)
-        return Place(log, self.size, fact.stream, seq, prev, format_time(at))
+        place = Place(log, self.size, fact.stream, seq, prev, format_time(at))
+        return Sealing(place, fact.type, fact.data)
 
-    def _append(self, raw: bytes, digest: str) -> Entry:
-        # Reading back what was just written is the first of the two checks of every entry.
-        entry = read_entry(raw)
+    def _append(self, entry: Entry, digest: str) -> None:
         self.changed[entry.stream] = evolve(self.stream(entry.stream), entry, command=digest)
         self.entries.append(entry)
         self.at = entry.at
@@ -244,16 +261,26 @@ class Draft:
         if registered is not None:
             row = KeyRow(bytes.fromhex(registered.id), registered.party, entry.index)
             self.keys[registered.id] = row
-        return entry
+
+
+def _asked_for(command: Command) -> Iterator[str]:
+    """Name streams that deciding a command will surely, or most probably, ask for."""
+    for entry in command.document["expect"]:
+        yield entry["stream"]
+    for signer in command.signers:
+        yield party_stream(signer.party)
+    item = command.body.get("item")
+    if isinstance(item, str):
+        yield f"item/{item}"
 
 
 def _sealed(entry: Entry, digest: str) -> SealedEntry:
     return SealedEntry(
-        index=entry.index,
-        stream=entry.stream,
-        seq=entry.seq,
-        type=entry.type,
-        leaf=bytes.fromhex(entry.leaf),
-        command=bytes.fromhex(digest),
-        entry=entry.raw,
+        entry.index,
+        entry.stream,
+        entry.seq,
+        entry.type,
+        bytes.fromhex(entry.leaf),
+        bytes.fromhex(digest),
+        entry.raw,
     )

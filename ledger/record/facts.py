@@ -1,19 +1,20 @@
 """The sealed facts that one append transaction writes, and the rows that come back.
 
 Vocabulary: `index` is the 0-based position in the log, `seq` the 0-based position in a stream,
-`size` a count. Hashes are 32 raw bytes.
+`size` a count. Hashes are 32 raw bytes. A fact that is a row is a tuple in the order of its
+table's columns, so that it is inserted as it stands.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class SealedEntry:
+class SealedEntry(NamedTuple):
     """One entry of the log, sealed: its bytes are final."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     """0-based position in the log."""
     stream: str
     """Name of the stream that the entry belongs to."""
@@ -29,8 +30,7 @@ class SealedEntry:
     """The canonical bytes, at most 65,535."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandKey:
+class CommandKey(NamedTuple):
     """The name under which a command was recorded, and where."""
 
     by: str
@@ -39,35 +39,32 @@ class CommandKey:
     """Command id, unique for each `by`."""
     digest: bytes
     """Command digest, 32 bytes."""
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     """Index of the command's own entry."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRow:
+class KeyRow(NamedTuple):
     """A public key registered in this log: once, by one party, for ever."""
 
     id: bytes
     """Key id, 32 bytes."""
     party: str
     """Party that registered it."""
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     """Index of the entry that registered it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disclosure:
+class Disclosure(NamedTuple):
     """One sealed field of one entry, encrypted for its subject (see `ledger.record.vault`)."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     name: str
     subject: str
     box: bytes
     """12-byte nonce, then the AES-256-GCM ciphertext with its 16-byte tag."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeadRow:
+class HeadRow(NamedTuple):
     """The one head row: what the next append builds on."""
 
     size: int

@@ -6,7 +6,7 @@ Every read is bounded: by a range of indices, by one stream, or by one key.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, Select, select, tuple_
 
@@ -19,6 +19,7 @@ ROWS_MAX: Final = 65_536
 """Most rows that a read of a range of indices returns."""
 
 _NAMES_AT_ONCE: Final = 400
+T = TypeVar("T")
 
 _E: Final = ENTRY.c
 
@@ -95,6 +96,15 @@ class LedgerReader:
             query = query.where(_E.seq >= from_seq)
         return self._select(query)
 
+    def entries_of_streams(self, streams: Collection[str]) -> list[SealedEntry]:
+        """Return all entries of several streams, stream by stream, each in order."""
+        found: list[SealedEntry] = []
+        with reading(self._engine) as connection:
+            for part in _parts(sorted(streams), _NAMES_AT_ONCE):
+                query = select(ENTRY).where(_E.stream.in_(part)).order_by(_E.stream, _E.seq)
+                found += [SealedEntry(*row) for row in connection.execute(query)]
+        return found
+
     def last_of_stream(self, stream: str, *, lte_index: int | None = None) -> SealedEntry | None:
         """Return the newest entry of a stream, optionally at or below an index of the log."""
         query = select(ENTRY).where(_E.stream == stream).order_by(_E.seq.desc()).limit(1)
@@ -160,7 +170,7 @@ def _in_range(start: int, stop: int) -> ColumnElement[bool]:
     return (_E.index >= start) & (_E.index < stop)
 
 
-def _parts(values: list[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
+def _parts(values: list[T], size: int) -> Iterator[list[T]]:
     # A statement takes a bounded number of parameters.
     for start in range(0, len(values), size):
         yield values[start : start + size]

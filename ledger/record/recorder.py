@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, select, update
 from ledger.crashpoints import CrashPoint, reach
 from ledger.record.database import reading, writing
 from ledger.record.errors import DuplicateCommand, FactsDisagree, HeadMoved
-from ledger.record.facts import Batch, HeadRow, SealedEntry
+from ledger.record.facts import Batch, HeadRow
 from ledger.record.inserting import insert_rows
 from ledger.record.published import PublishedStore
 from ledger.record.reader import LedgerReader
@@ -81,6 +81,23 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
                 raise FactsDisagree(0, "batch")
             return None
         _check_facts(stored_events, batch)
+        self.append(batch)
+        return [entry.index + 1 for entry in batch.entries]
+
+    def append(self, batch: Batch) -> None:
+        """Write one batch, of one entry or more, in one durable transaction.
+
+        Raises:
+            FactsDisagree: The entries do not take the next indices; nothing was written.
+            HeadMoved: Another writer was first; nothing was written.
+            DuplicateCommand: A command id is recorded already; nothing was written.
+            eventsourcing.persistence.IntegrityError: Another unique key refused; nothing was
+                written.
+            DatabaseUnavailable: Nothing was written.
+            OutcomeUnknown: COMMIT gave no clear answer: look the command ids up.
+
+        """
+        _check_indices(batch)
         try:
             with writing(self._engine) as connection:
                 _move_head(connection, batch)
@@ -91,7 +108,6 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
         except IntegrityError as error:
             self._name_duplicate(batch, error)
             raise
-        return [entry.index + 1 for entry in batch.entries]
 
     def raise_epoch(self, expected: HeadRow) -> HeadRow:
         """Start a new writer's term: from its commit on, batches of an older epoch are refused.
@@ -179,14 +195,21 @@ def _check_kwargs(kwargs: dict[str, Any]) -> None:
         raise TypeError(message)
 
 
+def _check_indices(batch: Batch) -> None:
+    """Check that the entries take the next indices."""
+    if not batch.entries:
+        raise FactsDisagree(batch.size, "number of entries")
+    for index, entry in enumerate(batch.entries, start=batch.size):
+        if entry.index != index:
+            raise FactsDisagree(index, "index")
+
+
 def _check_facts(stored_events: Sequence[StoredEvent], batch: Batch) -> None:
-    """Check that events and entries agree, and that the entries take the next indices."""
+    """Check that events and entries agree."""
     if not batch.entries or len(stored_events) != len(batch.entries):
         raise FactsDisagree(batch.size, "number of entries")
     pairs = zip(stored_events, batch.entries, strict=True)
     for index, (event, sealed) in enumerate(pairs, start=batch.size):
-        if sealed.index != index:
-            raise FactsDisagree(index, "index")
         if str(event.originator_id) != sealed.stream:
             raise FactsDisagree(index, "stream")
         if event.originator_version != sealed.seq + 1:
@@ -221,12 +244,7 @@ def _swap_head(connection: Connection, expected: HeadRow, wanted: HeadRow) -> No
 
 
 def _insert_facts(connection: Connection, batch: Batch) -> None:
-    insert_rows(connection, ENTRY, [_entry_row(entry) for entry in batch.entries])
-    insert_rows(connection, COMMAND, [(c.by, c.id, c.digest, c.index) for c in batch.commands])
-    boxes = [(d.index, d.name, d.subject, d.box) for d in batch.disclosures]
-    insert_rows(connection, DISCLOSURE, boxes)
-    insert_rows(connection, REGISTERED_KEY, [(k.id, k.party, k.index) for k in batch.keys])
-
-
-def _entry_row(e: SealedEntry) -> tuple[int, str, int, str, bytes, bytes, bytes]:
-    return (e.index, e.stream, e.seq, e.type, e.leaf, e.command, e.entry)
+    insert_rows(connection, ENTRY, batch.entries)
+    insert_rows(connection, COMMAND, batch.commands)
+    insert_rows(connection, DISCLOSURE, batch.disclosures)
+    insert_rows(connection, REGISTERED_KEY, batch.keys)

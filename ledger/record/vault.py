@@ -61,12 +61,23 @@ class Vault:
             KeyNotStored: The key cannot be written or read: a full or read-only disk.
 
         """
+        return self.seal_with(self.own_key(subject), subject, index=index, name=name, value=value)
+
+    def session(self) -> SealingSession:
+        """Return a way to seal many values in one go, which looks for each key once."""
+        return SealingSession(self)
+
+    def own_key(self, subject: str) -> bytes:
+        """Return the subject's key, made when there is none; raises as `seal` does."""
         try:
             with suppress(FileExistsError):
                 self._make_key(subject)
-            key = self._key(subject)
+            return self._key(subject)
         except OSError as error:
             raise KeyNotStored(self._path(subject).name, reason=error.strerror or "") from error
+
+    def seal_with(self, key: bytes, subject: str, *, index: int, name: str, value: bytes) -> bytes:
+        """Encrypt one value with the subject's key, as `own_key` returned it."""
         nonce = self._random(_NONCE_SIZE)
         bound = self._bound(subject, index=index, name=name)
         return nonce + AESGCM(key).encrypt(nonce, value, bound)
@@ -146,6 +157,21 @@ class Vault:
         finally:
             draft.unlink()
         _sync_folder(self._keys_dir)
+
+
+class SealingSession:
+    """Seals the values of one batch; not kept longer, since a key may be erased at any time."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._keys: dict[str, bytes] = {}
+
+    def seal(self, subject: str, *, index: int, name: str, value: bytes) -> bytes:
+        """Encrypt one value for its subject; as `Vault.seal`, with its errors."""
+        key = self._keys.get(subject)
+        if key is None:
+            key = self._keys[subject] = self._vault.own_key(subject)
+        return self._vault.seal_with(key, subject, index=index, name=name, value=value)
 
 
 def _sync_folder(folder: Path) -> None:

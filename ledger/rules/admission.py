@@ -79,6 +79,8 @@ def check_text(value: object, *, field: str) -> None:
     """
     if not isinstance(value, str):
         raise Malformed(field, "is not a string")
+    if value.isascii() and value.isprintable():
+        return
     found = _UNASSIGNED.search(value) or _REFUSED_ANYWAY.search(value)
     if found:
         code = ord(found.group())

@@ -5,8 +5,7 @@ Specification: docs/spec.md section 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.rules import schema, text
 from ledger.rules.canonical import check_depth, decode
@@ -30,13 +29,12 @@ def _command_id(value: Any, field: str) -> None:
 
 
 def _expectation(value: Any, field: str) -> None:
-    shape = {"stream": schema.stream}
-    if isinstance(value, dict) and "after" in value:
-        schema.check_object(value, shape | {"after": schema.hex32}, field)
-    else:
-        schema.check_object(value, shape | {"leaf": schema.nullable(schema.hex32)}, field)
+    after = isinstance(value, dict) and "after" in value
+    schema.check_object(value, _AFTER if after else _AT, field)
 
 
+_AFTER: schema.Schema = {"after": schema.hex32, "stream": schema.stream}
+_AT: schema.Schema = {"leaf": schema.nullable(schema.hex32), "stream": schema.stream}
 _SIGNER: schema.Schema = {
     "key": schema.hex32,
     "party": schema.party,
@@ -65,8 +63,7 @@ _COMMAND: schema.Schema = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """One place to sign: which party, in which role, with which key."""
 
     party: str
@@ -74,8 +71,7 @@ class Signer:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command as read. `raw` is what was signed; `digest` is its identity."""
 
     raw: bytes
@@ -143,12 +139,16 @@ def _command(raw: bytes, document: Any) -> Command:
         log=document["log"],
         at=text.time_us(document["at"], field="command.at"),
         not_after=text.time_us(document["not_after"], field="command.not_after"),
-        signers=tuple(Signer(**signer) for signer in document["signers"]),
+        signers=tuple(
+            Signer(each["party"], each["role"], each["key"]) for each in document["signers"]
+        ),
         body=document["body"],
     )
 
 
 def _sorted_once(entries: list[dict[str, Any]], name: str, field: str) -> None:
+    if not entries:
+        return
     names = [entry[name] for entry in entries]
     if names != sorted(set(names)):
         raise Malformed(field, f"is not sorted by {name}, each once")

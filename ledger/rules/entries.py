@@ -5,8 +5,8 @@ Specification: docs/spec.md section 6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ledger.rules import schema, text
 from ledger.rules.canonical import decode, encode
@@ -41,14 +41,13 @@ _EFFECT: schema.Schema = _COMMON | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry as read. `raw` is what was hashed; exactly one of `command` and `cause` is set."""
 
     raw: bytes
     leaf: str
     document: dict[str, Any]
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     stream: str
     seq: int
     prev: str | None
@@ -84,77 +83,111 @@ def read_entry(raw: bytes) -> Entry:
     schema.check_object(document, _OWN if own else _EFFECT, "entry")
     # The document re-encoded to `raw`, so these are the bytes inside it.
     command = command_of(encode(document["command"]), document["command"]) if own else None
+    return _entry(raw, document, command)
+
+
+def _entry(raw: bytes, document: dict[str, Any], command: Command | None) -> Entry:
+    if len(raw) > ENTRY_BYTES_MAX:
+        raise Malformed("entry", f"has {len(raw)} bytes, at most {ENTRY_BYTES_MAX} are accepted")
+    own = command is not None
     return Entry(
-        raw=raw,
-        leaf=leaf(raw),
-        document=document,
-        index=document["index"],
-        stream=document["stream"],
-        seq=document["seq"],
-        prev=document["prev"],
-        type=document["type"],
-        log=document["log"],
-        at=text.time_us(document["at"], field="entry.at"),
-        data=document["data"],
-        command=command,
-        sigs=tuple(document["sigs"]) if own else (),
-        effects=document["effects"] if own else 0,
-        cause=None if own else document["cause"],
-        effect=0 if own else document["effect"],
+        raw,
+        leaf(raw),
+        document,
+        document["index"],
+        document["stream"],
+        document["seq"],
+        document["prev"],
+        document["type"],
+        document["log"],
+        text.time_us(document["at"], "entry.at"),
+        document["data"],
+        command,
+        tuple(document["sigs"]) if own else (),
+        document["effects"] if own else 0,
+        None if own else document["cause"],
+        0 if own else document["effect"],
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an entry goes: its log, index, stream, position, link and time."""
 
     log: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     stream: str
     seq: int
     prev: str | None
     at: str
 
 
+class Sealing(NamedTuple):
+    """What is sealed as an entry: where it goes, its type and its data."""
+
+    place: Place
+    type: str
+    data: dict[str, Any]
+
+
 def write_own(
     place: Place, type_: str, data: dict[str, Any], *, command: bytes, sigs: list[str], effects: int
 ) -> bytes:
     """Write the entry that carries a command, the signed bytes spliced in as they are."""
-    before = encode({"at": place.at})[:-1]
-    after = encode(
-        {
-            "data": data,
-            "effects": effects,
-            "index": place.index,
-            "log": place.log,
-            "prev": place.prev,
-            "seq": place.seq,
-            "sigs": sigs,
-            "stream": place.stream,
-            "type": type_,
-            "v": 1,
-        }
-    )[1:]
-    # "at" < "command" < "data": the three pieces are in key order.
-    return before + b',"command":' + command + b"," + after
+    document = _placed(place, type_, data) | {"effects": effects, "sigs": sigs}
+    # "at" < "command" < "data": the command is spliced in front of the rest, in key order.
+    return b'{"at":"%b","command":%b,%b' % (place.at.encode(), command, encode(document)[1:])
 
 
 def write_effect(
     place: Place, type_: str, data: dict[str, Any], *, cause: str, effect: int
 ) -> bytes:
     """Write the entry of a command's effect number `effect`; `cause` is the leaf of its entry."""
-    return encode(
-        {
-            "at": place.at,
-            "cause": cause,
-            "data": data,
-            "effect": effect,
-            "index": place.index,
-            "log": place.log,
-            "prev": place.prev,
-            "seq": place.seq,
-            "stream": place.stream,
-            "type": type_,
-            "v": 1,
-        }
-    )
+    document = _placed(place, type_, data) | {"cause": cause, "effect": effect}
+    # "at" stands before every other key, "cause" too.
+    return b'{"at":"%b",%b' % (place.at.encode(), encode(document)[1:])
+
+
+def _placed(place: Place, type_: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what every entry holds, but for its time."""
+    return {
+        "data": data,
+        "index": place.index,
+        "log": place.log,
+        "prev": place.prev,
+        "seq": place.seq,
+        "stream": place.stream,
+        "type": type_,
+        "v": 1,
+    }
+
+
+def sealed_own(fact: Sealing, command: Command, *, sigs: Sequence[str], effects: int) -> Entry:
+    """Write the entry that carries a command, and return it as reading its bytes would.
+
+    Raises:
+        Malformed: The entry is too large.
+
+    """
+    place, type_, data = fact
+    raw = write_own(place, type_, data, command=command.raw, sigs=list(sigs), effects=effects)
+    document = {
+        **_placed(place, type_, data),
+        "at": place.at,
+        "command": command.document,
+        "effects": effects,
+        "sigs": list(sigs),
+    }
+    return _entry(raw, document, command)
+
+
+def sealed_effect(fact: Sealing, *, cause: str, effect: int) -> Entry:
+    """Write the entry of an effect, and return it as reading its bytes would.
+
+    Raises:
+        Malformed: The entry is too large.
+
+    """
+    place, type_, data = fact
+    raw = write_effect(place, type_, data, cause=cause, effect=effect)
+    document = {**_placed(place, type_, data), "at": place.at, "cause": cause, "effect": effect}
+    return _entry(raw, document, None)

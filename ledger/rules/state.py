@@ -7,20 +7,19 @@ hashes lower-case hex. Specification: docs/spec.md section 10.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The last entry of a stream.
 
     `command` is the digest of the command that wrote it, itself or by an effect; None where the
     reader has not looked it up.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     seq: int
     leaf: str
     command: str | None
@@ -146,8 +145,7 @@ class Log:
 State = Party | Namespace | Item | Policy | Log
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """A stream's head and its state."""
 
     head: Head

@@ -10,11 +10,13 @@ import base64
 import binascii
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from ledger.rules.errors import Malformed
 
 TIME_LENGTH = 27
 DIGITS_MAX = 19
+_TIMES_KEPT = 4096
 SIZE_LIMIT = 1 << 63
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,16 +61,21 @@ def b64decode(text: object, *, field: str, size: int | None = None) -> bytes:
     return raw
 
 
-def hex32(text: object, *, field: str) -> bytes:
+def hex32(text: object, field: str) -> bytes:
     """Read 64 lower-case hex digits as 32 bytes.
 
     Raises:
         Malformed: Anything else.
 
     """
+    return bytes.fromhex(check_hex32(text, field))
+
+
+def check_hex32(text: object, field: str) -> str:
+    """Accept 64 lower-case hex digits. Raises `Malformed` otherwise."""
     if not isinstance(text, str) or not _HEX32.fullmatch(text):
         raise Malformed(field, "is not 64 lower-case hex digits")
-    return bytes.fromhex(text)
+    return text
 
 
 def decimal(text: object, *, field: str) -> int:
@@ -91,22 +98,33 @@ def decimal(text: object, *, field: str) -> int:
     return value
 
 
-def time_us(text: object, *, field: str) -> int:
+def time_us(text: object, field: str) -> int:
     """Read a protocol time as microseconds since 1970-01-01 UTC.
 
     Raises:
         Malformed: Not `YYYY-MM-DDTHH:MM:SS.ffffffZ`, or no such moment.
 
     """
-    found = _TIME.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
+    if not isinstance(text, str) or len(text) != TIME_LENGTH:
         raise Malformed(field, "is not a UTC time with microseconds")
+    try:
+        return _time_us(text)
+    except Malformed as bad:
+        raise Malformed(field, bad.message) from None
+
+
+@lru_cache(maxsize=_TIMES_KEPT)
+def _time_us(text: str) -> int:
+    # Kept for a while: a time stands in a command's schema, in its reading and in its entry.
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise Malformed("time", "is not a UTC time with microseconds")
     # Not strptime: it takes three times as long, and every entry holds three times or more.
     year, month, day, hour, minute, second, micro = map(int, found.groups())
     try:
         moment = datetime(year, month, day, hour, minute, second, micro, UTC)
     except ValueError:
-        raise Malformed(field, "names no moment") from None
+        raise Malformed("time", "names no moment") from None
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
@@ -125,9 +143,9 @@ def format_time(us: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def check_time(text: object, *, field: str) -> str:
+def check_time(text: object, field: str) -> str:
     """Accept a protocol time. Raises `Malformed` otherwise."""
-    time_us(text, field=field)
+    time_us(text, field)
     return str(text)
 
 
@@ -137,39 +155,39 @@ def _match(pattern: re.Pattern[str], text: object, field: str, what: str) -> str
     return text
 
 
-def check_namespace(text: object, *, field: str) -> str:
+def check_namespace(text: object, field: str) -> str:
     """Accept a namespace, `[a-z0-9][a-z0-9._-]{0,62}`. Raises `Malformed` otherwise."""
     return _match(_NAMESPACE, text, field, "a namespace")
 
 
-def check_id(text: object, *, field: str) -> str:
+def check_id(text: object, field: str) -> str:
     """Accept an id: 1 to 128 of `[A-Za-z0-9._:~-]`, not `.` or `..`. Raises `Malformed`."""
     if isinstance(text, str) and text in {".", ".."}:
         raise Malformed(field, "is not an id")
     return _match(_ID, text, field, "an id")
 
 
-def check_uuid7(text: object, *, field: str) -> str:
+def check_uuid7(text: object, field: str) -> str:
     """Accept a lower-case UUID of version 7. Raises `Malformed` otherwise."""
     return _match(_UUID7, text, field, "a UUIDv7")
 
 
-def check_currency(text: object, *, field: str) -> str:
+def check_currency(text: object, field: str) -> str:
     """Accept a currency code, `[A-Z][A-Z0-9]{1,9}`. Raises `Malformed` otherwise."""
     return _match(_CURRENCY, text, field, "a currency code")
 
 
-def check_amount(text: object, *, field: str) -> str:
+def check_amount(text: object, field: str) -> str:
     """Accept a non-negative amount in minor units, at most 38 digits. Raises `Malformed`."""
     return _match(_AMOUNT, text, field, "a whole number of minor units")
 
 
-def check_origin(text: object, *, field: str) -> str:
+def check_origin(text: object, field: str) -> str:
     """Accept a log origin: a host name and up to six path parts. Raises `Malformed`."""
     return _match(_ORIGIN, text, field, "a log origin")
 
 
-def check_party(text: object, *, field: str) -> str:
+def check_party(text: object, field: str) -> str:
     """Accept a party: a plain id, or `imported/NS/ID`. Raises `Malformed` otherwise."""
     if isinstance(text, str) and text.startswith("imported/"):
         _, _, rest = text.partition("/")
@@ -190,7 +208,7 @@ def party_stream(party: str) -> str:
     return party if is_imported(party) else f"party/{party}"
 
 
-def check_item(text: object, *, field: str) -> str:
+def check_item(text: object, field: str) -> str:
     """Accept an item reference, `NS/ID`. Raises `Malformed` otherwise."""
     if not isinstance(text, str):
         raise Malformed(field, "is not an item")
@@ -205,7 +223,7 @@ def check_item(text: object, *, field: str) -> str:
 _STREAM_PARTS = {"item": 2, "imported": 2, "party": 1, "namespace": 1, "policy": 1, "log": 0}
 
 
-def check_stream(text: object, *, field: str) -> str:
+def check_stream(text: object, field: str) -> str:
     """Accept the name of a stream. Raises `Malformed` otherwise."""
     if not isinstance(text, str):
         raise Malformed(field, "is not a stream")

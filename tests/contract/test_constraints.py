@@ -18,7 +18,7 @@ from tests.contract.making import digest, fill, make_batch, make_entry, write
 
 def next_batch(recorder: LedgerRecorder, **changes: object) -> Batch:
     head = recorder.head()
-    return make_batch(head, replace(make_entry(head.size), **changes))
+    return make_batch(head, make_entry(head.size)._replace(**changes))
 
 
 def check_refused_plainly(recorder: LedgerRecorder, batch: Batch) -> None:
@@ -33,7 +33,7 @@ def check_refused_plainly(recorder: LedgerRecorder, batch: Batch) -> None:
 def test_an_index_is_taken_once(recorder: LedgerRecorder) -> None:
     """Without the head row in the way: rows are put under it directly."""
     fill(recorder, 1)
-    twin = replace(make_entry(0), stream="item/shop/2", leaf=digest("twin"))
+    twin = make_entry(0)._replace(stream="item/shop/2", leaf=digest("twin"))
     row = (twin.index, twin.stream, twin.seq, twin.type, twin.leaf, twin.command, twin.entry)
 
     with pytest.raises(IntegrityError), writing(recorder.engine) as connection:
@@ -71,7 +71,7 @@ def test_a_wrong_size_is_refused(recorder: LedgerRecorder, change: dict[str, byt
 def test_an_entry_of_the_largest_size_is_taken(recorder: LedgerRecorder) -> None:
     write(recorder, next_batch(recorder, entry=bytes(65_535)))
 
-    assert recorder.entry_at(0) == replace(make_entry(0), entry=bytes(65_535))
+    assert recorder.entry_at(0) == make_entry(0)._replace(entry=bytes(65_535))
 
 
 def test_a_command_id_is_recorded_once_and_the_error_says_where(recorder: LedgerRecorder) -> None:
@@ -138,7 +138,7 @@ def test_one_box_a_field(recorder: LedgerRecorder) -> None:
 def test_a_batch_of_two_writes_neither_when_the_second_is_refused(
     recorder: LedgerRecorder,
 ) -> None:
-    first, second = make_entry(0), replace(make_entry(1), seq=0)
+    first, second = make_entry(0), make_entry(1)._replace(seq=0)
 
     check_refused_plainly(recorder, make_batch(recorder.head(), first, second))
 

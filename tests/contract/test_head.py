@@ -45,7 +45,7 @@ def test_a_batch_on_another_head_writes_nothing(
 ) -> None:
     fill(recorder, 2)
     found = recorder.head()
-    expected = replace(found, **stale)
+    expected = found._replace(**stale)
     batch = make_batch(expected, make_entry(expected.size, seq=7))
 
     with pytest.raises(HeadMoved) as refused:
@@ -120,7 +120,7 @@ def test_events_and_entries_that_differ_are_refused(
     recorder: LedgerRecorder, change: dict[str, object], field: str
 ) -> None:
     batch = make_batch(EMPTY, make_entry(0))
-    other = replace(batch, entries=(replace(batch.entries[0], **change),))
+    other = replace(batch, entries=(batch.entries[0]._replace(**change),))
 
     with pytest.raises(FactsDisagree) as refused:
         recorder.insert_events(events_of(batch), batch=other)

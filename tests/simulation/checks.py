@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -63,7 +62,7 @@ def check_replay(market: Market) -> None:
         assert live is not None
         assert stored.version == head["count"]
         # A replay of one stream does not look up which command an effect belongs to.
-        assert replace(live.head, command=stored.stream.head.command) == stored.stream.head
+        assert live.head._replace(command=stored.stream.head.command) == stored.stream.head
         assert live.head.command in {None, head["command"]}
         assert live.state == stored.stream.state
 

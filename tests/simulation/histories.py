@@ -132,9 +132,9 @@ class Histories(RuleBasedStateMachine):
         twist = how.twist
         signers = [self.place(place, twist) for place in places]
         if twist == "role":
-            signers[-1] = replace(signers[-1], role="guest")
+            signers[-1] = signers[-1]._replace(role="guest")
         if twist == "twin":
-            signers = [replace(signer, key=signers[0].key) for signer in signers]
+            signers = [signer._replace(key=signers[0].key) for signer in signers]
         by = "eve" if twist == "by" else signers[0].party
         sealing = self.sealing(seal, by) if (seal is None) == (twist == "sealed") else ()
         expect, after = self.expectations(expects, how)

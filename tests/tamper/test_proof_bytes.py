@@ -222,7 +222,7 @@ def thefts(proofs: Proofs, raws: list[bytes], *, nowhere: bool) -> bytes:
         expect["party/nobody"] = None
     thief = proofs.thief
     places = [Signer("operator", "owner", thief.key_id), Signer("receipt", "recipient", "0" * 64)]
-    places[1] = replace(places[1], key=proofs.fence.key_id)
+    places[1] = places[1]._replace(key=proofs.fence.key_id)
     body = {"item": "cards/1", "price": None}
     draft = Draft("transfer-item/1", "operator", places, body, expect)
     policy = policy_digest(read_entry(raws[0]).document["command"]["body"]["policy"])

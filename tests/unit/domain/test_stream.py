@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_a_fold_of_effects_does_not_guess_their_command() -> None:
     assert stream is not None
     assert stream.version == 3
     assert stream.stream.state == live.state
-    assert stream.stream.head == replace(live.head, command=None)
+    assert stream.stream.head == live.head._replace(command=None)
     assert live.head.command is not None
 
 
@@ -71,7 +71,7 @@ def test_an_unknown_type_is_never_skipped() -> None:
     assert (unknown.value.type, unknown.value.index) == ("item-transferred/2", ITEM[1].index)
     assert str(unknown.value) == f"entry {ITEM[1].index} has the unknown type item-transferred/2"
     with pytest.raises(UnknownEventType):
-        recorded(replace(ITEM[1], type="ledger.rules.items:Item"))
+        recorded(ITEM[1]._replace(type="ledger.rules.items:Item"))
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"null", b"\xff"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NoReturn
 
 import pytest
@@ -59,7 +58,7 @@ class Doctored:
 
 def change(index: int, **fields: object) -> Callable[[list[SealedEntry]], list[SealedEntry]]:
     """Alter the row of one entry."""
-    return lambda rows: [replace(row, **fields) if row.index == index else row for row in rows]
+    return lambda rows: [row._replace(**fields) if row.index == index else row for row in rows]
 
 
 def edit(index: int, old: bytes, new: bytes) -> Callable[[list[SealedEntry]], list[SealedEntry]]:
@@ -67,7 +66,7 @@ def edit(index: int, old: bytes, new: bytes) -> Callable[[list[SealedEntry]], li
 
     def altered(row: SealedEntry) -> SealedEntry:
         assert row.entry.count(old) == 1
-        return replace(row, entry=row.entry.replace(old, new))
+        return row._replace(entry=row.entry.replace(old, new))
 
     return lambda rows: [altered(row) if row.index == index else row for row in rows]
 

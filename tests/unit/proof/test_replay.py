@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -232,7 +231,7 @@ def a_refusal_with_one_side(story: Story) -> Fault:
 def a_refusal_with_other_evidence(story: Story) -> Fault:
     command = story.transfer()
     document = command.document | {"policy": "0" * 64}
-    story.own(replace(command, raw=encode(document)), sign(command, "anna-phone", "carl"), MOVED)
+    story.own(command._replace(raw=encode(document)), sign(command, "anna-phone", "carl"), MOVED)
     in_force = READ[-1].command
     assert in_force is not None
     found = f"in_force={in_force.document['policy']}; named={'0' * 64}"
@@ -311,7 +310,7 @@ def one_for_true(story: Story) -> Fault:
 
 @case
 def an_effect_of_nothing(story: Story) -> Fault:
-    cause = replace(READ[0], leaf="1" * 64)
+    cause = READ[0]._replace(leaf="1" * 64)
     story.effect(cause, 1, ("party/dora", "role-withdrawn/1", {}))
     message = "the cause is not there"
     return tampered(SIZE, "party/dora", "effect", message, field="cause", found="1" * 64)

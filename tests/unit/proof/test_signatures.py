@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ledger.proof.errors import BadSignature, MalformedEvidence
@@ -110,8 +108,8 @@ def missing(command: Command) -> dict[str, object]:
 
 def test_a_key_is_looked_for_in_its_party_s_stream_alone() -> None:
     command, sigs = command_at(45)
-    other = replace(command.signers[0], key=key("carl").key_id)
-    forged = replace(command, signers=(other, *command.signers[1:]))
+    other = command.signers[0]._replace(key=key("carl").key_id)
+    forged = command._replace(signers=(other, *command.signers[1:]))
 
     assert fault(forged, sigs, view_before(45)) == missing(forged)
 
@@ -135,11 +133,11 @@ def test_a_stream_that_is_no_party_s_has_no_key() -> None:
 def test_a_key_in_the_body_counts_for_its_own_id_alone(index: int) -> None:
     command, sigs = command_at(index)
     first = command.signers[0]
-    forged = replace(
-        command, signers=(Signer(first.party, first.role, "0" * 64), *command.signers[1:])
+    forged = command._replace(
+        signers=(Signer(first.party, first.role, "0" * 64), *command.signers[1:])
     )
 
-    assert fault(forged, sigs, keys_in(view_before(index))) == missing(forged)
+    assert fault(forged, sigs, view_before(index)) == missing(forged)
 
 
 def test_the_key_that_a_command_registers_signs_only_as_the_newcomer() -> None:
@@ -147,8 +145,7 @@ def test_the_key_that_a_command_registers_signs_only_as_the_newcomer() -> None:
     story = Story()
     command = story.transfer()
     new = key("eve")
-    forged = replace(
-        command,
+    forged = command._replace(
         body={"key": new.key(), "party": "anna"},
         signers=(Signer("anna", "owner", new.key_id), command.signers[1]),
     )

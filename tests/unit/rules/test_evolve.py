@@ -291,7 +291,7 @@ def test_a_head_knows_its_command_where_it_was_told() -> None:
     itself = evolve(None, own, command=None)
 
     assert told.head == Head(effect.index, 2, effect.leaf, command.digest)
-    assert untold.head == replace(told.head, command=None)
+    assert untold.head == told.head._replace(command=None)
     assert itself.head.command == command.digest
 
 

@@ -481,7 +481,7 @@ def test_an_id_used_for_other_bytes_is_a_conflict_that_names_both(tmp_path: Any)
         world.register("ann")
         body = {"change": OTHER, "party": "ann"}
         places = [Signer("ann", "party", world.key("ann").key_id)]
-        cancel = Draft("cancel-command/1", "ann", [replace(places[0], role="signer")], {})
+        cancel = Draft("cancel-command/1", "ann", [places[0]._replace(role="signer")], {})
         doomed = world.compose(Draft("object-key-change/1", "ann", places, body))
         first = world.compose(replace(cancel, body={"command": doomed.document}))
         (accepted,) = world.send(world.sign(first))
