@@ -100,12 +100,15 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--only", type=_names, metavar="NAME[,NAME]", help=f"of: {', '.join(names)}")
     add("--profile", choices=names, metavar="NAME", help="show where the time of one line goes")
-    add("--rounds", type=_at_least(ROUNDS_LEAST), default=7, help="rounds of a line (7)")
+    add("--rounds", type=_at_least(1), default=7, help="rounds of a line (7)")
     add("--entries", type=_at_least(100), default=ENTRIES, help="size of the large log (200000)")
     add("--json", action="store_true", help="print one JSON object a line")
     add("--dir", type=Path, default=None, help="put the databases on this disk")
     add("--scale", type=float, default=1.0, help="share of the work of a turn; below 1 only a try")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.scale >= 1 and options.rounds < ROUNDS_LEAST:
+        parser.error(f"the median of fewer than {ROUNDS_LEAST} rounds is no figure")
+    return options
 
 
 def _names(text: str) -> list[str]:

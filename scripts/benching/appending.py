@@ -37,7 +37,7 @@ def cosigned_by_writer(bench: Bench) -> Turns:
     """
     number = bench.some(WAITING, least=4)
     bounds = Bounds(batch=BATCH)
-    with Market.create(bench.sqlite("append")) as market, writing(market, bounds) as writer:
+    with Market.create(bench.sqlite("append"), bench) as market, writing(market, bounds) as writer:
         market.stock(number)
         while True:
             made = market.transfers(number)
@@ -58,7 +58,7 @@ def postgres_cosigned(bench: Bench) -> Turns:
 
 def _turns(url: str, bench: Bench, make: Make) -> Turns:
     number = bench.some(BATCHES_A_TURN * BATCH, least=4)
-    with Market.create(url) as market:
+    with Market.create(url, bench) as market:
         if make is Market.transfers:
             market.stock(4 * number)
         while True:

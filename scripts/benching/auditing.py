@@ -48,7 +48,7 @@ def structure(bench: Bench) -> Turns:
 def _log(bench: Bench) -> tuple[Path, str, list[Check]]:
     """Make a published log: its database, its key, and the signature checks of its entries."""
     items, url = bench.some(ITEMS, least=4), bench.sqlite("audit")
-    with Market.create(url) as market:
+    with Market.create(url, bench) as market:
         market.stock(items)
         market.append(market.transfers(items))
         market.world.publish()

@@ -29,7 +29,7 @@ def with_save_on_postgres(bench: Bench) -> Turns:
 
 def _with_save(bench: Bench, url: str, env: dict[str, str]) -> Turns:
     number, events = bench.some(BATCH, least=4), bench.some(EVENTS_A_TURN, least=4)
-    with Market.create(url) as market, saving(env) as other:
+    with Market.create(url, bench) as market, saving(env) as other:
         while True:
             made = market.registrations(number)
             outcomes: list[Outcome] = []
@@ -48,7 +48,7 @@ def with_merkle_log(bench: Bench) -> Turns:
     """
     number = bench.some(ONE_BY_ONE_A_TURN, least=4)
     file = bench.place("pymerkle") / "tree.db"
-    with Market.create(bench.sqlite("append")) as market, SqliteTree(str(file)) as tree:
+    with Market.create(bench.sqlite("append"), bench) as market, SqliteTree(str(file)) as tree:
         while True:
             made = market.registrations(number)
             outcomes: list[Outcome] = []

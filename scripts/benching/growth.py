@@ -45,7 +45,7 @@ class Growth:
 
 def _grow(bench: Bench) -> Growth:
     url, copy = bench.sqlite("large"), bench.sqlite("small")
-    large = bench.enter(Market.create(url))
+    large = bench.enter(Market.create(url, bench))
     _trade(large, bench.entries // SMALLER)
     _copy(url, copy)
     small = bench.enter(large.twin(copy))

@@ -41,7 +41,7 @@ def at_half_capacity(bench: Bench) -> Turns:
     flood, number = bench.some(CAPACITY_COMMANDS, least=8), bench.some(ARRIVALS, least=8)
     commits = bench.some(COMMITS, least=4)
     with (
-        Market.create(bench.sqlite("latency")) as market,
+        Market.create(bench.sqlite("latency"), bench) as market,
         writing(market) as writer,
         _store(bench.sqlite("commit")) as store,
     ):

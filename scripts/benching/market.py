@@ -15,6 +15,7 @@ from itertools import count, islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from benching.bench import Bench
 from ledger.application import Accepted, Ledger, Outcome
 from ledger.rules.compose import Context, Draft, Sealing
 from ledger.rules.entries import read_entry
@@ -44,7 +45,7 @@ class Made:
 class Market:
     """A ledger of many parties, each with a namespace, and what is needed to trade on it."""
 
-    def __init__(self, world: World, parties: int = PARTIES) -> None:
+    def __init__(self, world: World, parties: int) -> None:
         """Register parties and open their namespaces in an open world."""
         self.world = world
         self._names = [f"member-{number}" for number in range(parties)]
@@ -61,10 +62,10 @@ class Market:
 
     @classmethod
     @contextmanager
-    def create(cls, url: str, *, parties: int = PARTIES) -> Iterator[Market]:
+    def create(cls, url: str, bench: Bench) -> Iterator[Market]:
         """Open a ledger with a market in an empty database."""
         with World.create(url, SEED) as world:
-            yield cls(world, parties)
+            yield cls(world, bench.some(PARTIES, least=4))
 
     @contextmanager
     def twin(self, url: str) -> Iterator[Market]:

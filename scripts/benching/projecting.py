@@ -51,7 +51,7 @@ def on_postgres(bench: Bench) -> Turns:
 
 def _turns(bench: Bench, url: str, other: Saving, follow: Callable[[], object]) -> Turns:
     items, events = bench.some(ITEMS, least=4), bench.some(EVENTS_A_TURN, least=4)
-    with Market.create(url) as market:
+    with Market.create(url, bench) as market:
         market.stock(items)
         market.append(market.transfers(items))
         runner = Runner(market.world.reader)

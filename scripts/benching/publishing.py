@@ -14,7 +14,7 @@ ENTRIES_A_TURN = 512
 def publish(bench: Bench) -> Turns:
     """Publish entries of one signature each, against checking these signatures."""
     number = bench.some(ENTRIES_A_TURN, least=4)
-    with Market.create(bench.sqlite("publish")) as market:
+    with Market.create(bench.sqlite("publish"), bench) as market:
         while True:
             made = market.registrations(number)
             market.append(made)
