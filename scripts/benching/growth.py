@@ -10,6 +10,7 @@ from functools import partial
 
 from sqlalchemy import make_url
 
+from benching.appending import answered, writing
 from benching.bench import Bench
 from benching.cores import pinned
 from benching.market import Market
@@ -62,10 +63,13 @@ def _grow(bench: Bench) -> Growth:
 
 def _trade(market: Market, entries: int) -> None:
     """Append until the log has so many entries: as many transfers as registrations."""
-    while (missing := entries - market.world.size()) > 0:
-        number = min(STEP, (missing + 1) // 2)
-        market.append(market.registrations(number))
-        market.append(market.transfers(number))
+    with writing(market) as writer:
+        while (missing := entries - market.world.size()) > 0:
+            number = min(STEP, (missing + 1) // 2)
+            made = market.registrations(number)
+            made += market.transfers(min(number, len(market.items)))
+            results = writer.submit([each.submission for each in made])
+            market.settle(made, [answered(result) for result in results])
 
 
 def _copy(url: str, copy: str) -> None:

@@ -1,8 +1,9 @@
-"""Where the time of a line goes: samples of the main thread, and the profiler's call counts.
+"""Where the time of a line goes: samples of every thread, and the profiler's call counts.
 
 The samples are taken by a timer signal, so they cost almost nothing and small functions are not
-made to look large; a function in C is counted for the Python function that called it. The
-profiler's counts follow, whose times are stretched by the profiler itself.
+made to look large; a function in C is counted for the Python function that called it. Threads
+beside the main one are named in front. The profiler's counts follow, of the main thread alone,
+whose times are stretched by the profiler itself.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import cProfile
 import pstats
 import signal
+import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 
 from benching.bench import Bench
 from benching.cores import pinned
@@ -27,25 +30,43 @@ SHOWN = 30
 ROOT = Path(__file__).parents[2]
 
 
+Place = tuple[str, CodeType]
+"""The name of a thread, empty for the main one, and a function in it."""
+
+
 @dataclass(slots=True)
 class Samples:
-    """Where the main thread was found: by function alone, and by function with what it called."""
+    """Where threads were found: by function alone, and by function with what it called."""
 
     taken: int = 0
-    alone: Counter[str] = field(default_factory=Counter)
-    within: Counter[str] = field(default_factory=Counter)
+    alone: Counter[Place] = field(default_factory=Counter)
+    within: Counter[Place] = field(default_factory=Counter)
+    _busy: bool = False
 
-    def take(self, _signal: int, frame: FrameType | None) -> None:
+    def take(self, _signal: int, main: FrameType | None) -> None:
         """Note the functions that are running; a handler of the timer's signal."""
+        # On a loaded machine the next signal may come before this one is dealt with.
+        if self._busy:
+            return
+        self._busy = True
         self.taken += 1
-        seen: set[str] = set()
+        self._note("", main)
+        if threading.active_count() > 1:
+            frames = sys._current_frames()
+            for thread in threading.enumerate():
+                if thread is not threading.main_thread():
+                    self._note(thread.name, frames.get(thread.ident or 0))
+        self._busy = False
+
+    def _note(self, thread: str, frame: FrameType | None) -> None:
+        seen: set[CodeType] = set()
         while frame is not None:
-            name = _name(frame)
+            code = frame.f_code
             if not seen:
-                self.alone[name] += 1
-            if name not in seen:
-                self.within[name] += 1
-            seen.add(name)
+                self.alone[thread, code] += 1
+            if code not in seen:
+                self.within[thread, code] += 1
+            seen.add(code)
             frame = frame.f_back
 
 
@@ -90,8 +111,8 @@ def _report(line: Line, samples: Samples, us: float, units: int) -> Iterator[str
     yield f"{line.name}: {us / units:.1f} us a unit, {samples.taken} samples of {units} units"
     for title, found in (("alone", samples.alone), ("with what it calls", samples.within)):
         yield f"-- us a unit, {title}"
-        for name, number in found.most_common(SHOWN):
-            yield f"{number * each:9.2f}  {name}"
+        for (thread, code), number in found.most_common(SHOWN):
+            yield f"{number * each:9.2f}  {f'[{thread}] ' if thread else ''}{_name(code)}"
 
 
 def _counts(profiler: cProfile.Profile, units: int) -> Iterator[str]:
@@ -104,8 +125,7 @@ def _counts(profiler: cProfile.Profile, units: int) -> Iterator[str]:
         yield f"{calls:9.2f} {each.tottime / units * 1e6:9.2f}  {name} {place}"
 
 
-def _name(frame: FrameType) -> str:
-    code = frame.f_code
+def _name(code: CodeType) -> str:
     return f"{code.co_qualname} {_short(code.co_filename)}:{code.co_firstlineno}"
 
 
