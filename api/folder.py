@@ -112,6 +112,7 @@ class LedgerFolder:
         *,
         read_only: bool = False,
         random: Random = os.urandom,
+        mirror: str | None = None,
     ) -> House:
         """Open the ledger of a folder.
 
@@ -120,6 +121,7 @@ class LedgerFolder:
             clock: The machine's clock when None.
             read_only: Nothing can be written through the house.
             random: Gives random bytes.
+            mirror: A copy of the published log that the gate asks too; its address or folder.
 
         Raises:
             LedgerNotOpen: The folder or its database holds no ledger.
@@ -129,6 +131,7 @@ class LedgerFolder:
 
         """
         house = _open(folder, clock or SystemClock(), read_only=read_only, random=random)
+        house.mirror = mirror
         try:
             check_schema(house.recorder.engine)
             _check_open(house)

@@ -15,7 +15,7 @@ from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.hardware.key import HardwareKey
 from ledger.log.extending import TreeSigner
-from ledger.log.gate import Gate, MarkReader
+from ledger.log.gate import Gate, GatedSigner, MarkReader
 from ledger.log.mark import Mark
 from ledger.log.mirror import Mirror
 from ledger.log.prover import Prover
@@ -112,7 +112,8 @@ class House:
     @cached_property
     def publisher(self) -> Publisher:
         """Signs and stores checkpoints."""
-        return Publisher(self.recorder, self.tree_signer, self.origin, self.vkey)
+        signer = GatedSigner(self.tree_signer, self.gate)
+        return Publisher(self.recorder, signer, self.origin, self.vkey)
 
     @cached_property
     def tree_signer(self) -> TreeSigner:

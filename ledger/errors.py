@@ -11,6 +11,8 @@ LedgerError
 ├── QueueFull              too many commands wait already; nothing was recorded
 ├── QuotaExceeded          the party wrote more than it may; the command was not recorded
 ├── WriterStopped          the server is stopping; nothing was recorded
+├── BackupRefused          a backup cannot be made there, or did not verify
+├── BackupDamaged          a backup is not what its list says; nothing was restored
 ├── LedgerNotOpen          the folder or database holds no ledger
 ├── LedgerExists           `init` was asked to overwrite a ledger
 ├── KeyFileInvalid         a key file is missing, unreadable or not a key
@@ -91,6 +93,18 @@ class WriterStopped(LedgerError):
     """The server is stopping; nothing was recorded, another one or the next will take it."""
 
     code = "writer-stopped"
+
+
+class BackupRefused(LedgerError):
+    """A backup cannot be made there, or what was copied did not verify; none was made."""
+
+    code = "backup-refused"
+
+
+class BackupDamaged(LedgerError):
+    """A backup is not what its own list says, or does not verify; nothing was restored."""
+
+    code = "backup-damaged"
 
 
 class LedgerNotOpen(LedgerError):

@@ -21,6 +21,7 @@ LogError
 ├── MarkDamaged             the signer's mark cannot be read
 ├── SignLocked              the database is not what was signed, or nobody can tell
 ├── MirrorUnusable          a copy of the log cannot be reached or does not lead to its signed root
+├── MirrorRefused           the signed tree of a copy holds an entry that the rules refuse
 ├── NotPublished            what shall be proven is under no published checkpoint
 ├── NothingToProve          the item has no entries, there or at all
 ├── ProofTooLarge           the proof would exceed what a verifier reads
@@ -261,6 +262,18 @@ class MirrorUnusable(LogError):
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(f"the mirror {place}: {reason}; nothing was taken from it")
         self.place = place
+        self.reason = reason
+
+
+class MirrorRefused(LogError):
+    """The log signed an entry that its rules refuse: whoever holds its key broke them."""
+
+    code = "mirror-refused"
+
+    def __init__(self, place: str, index: int, reason: str) -> None:
+        super().__init__(f"the mirror {place}: entry {index}: {reason}; it was not taken")
+        self.place = place
+        self.index = index
         self.reason = reason
 
 

@@ -11,19 +11,21 @@ R4        the database holds another history than the one that was signed: locke
 R5        too little is known outside, the mark above all: locked until somebody looked
 R6        a receipt promised an entry that is not here: an incident; it locks nothing by itself
 
-Decision: docs/adr/0016. Specification: docs/spec.md section 13.3.
+Decision: docs/adr/0016. Specification: docs/spec.md section 13.7.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
 from ledger.errors import WriteLocked
 from ledger.log.errors import CheckpointDamaged, MirrorUnusable, SignLocked
+from ledger.log.extending import Extension, TreeSigner
 from ledger.log.mark import Marked
 from ledger.log.mirror import Mirror
 from ledger.log.reader import LogReader
@@ -361,3 +363,23 @@ class Gate:
     def _leaf(self, index: int) -> bytes | None:
         found = self._recorder.entry_at(index)
         return None if found is None else found.leaf
+
+
+class GatedSigner:
+    """A signer of trees that is asked only after the gate let through."""
+
+    def __init__(self, signer: TreeSigner, gate: Gate) -> None:
+        """Put a gate before a signer."""
+        self._signer, self._gate = signer, gate
+
+    def extend(self) -> AbstractContextManager[Extension]:
+        """Begin an extension, as the signer does.
+
+        Raises:
+            SignLocked: The database is not the one that the log was signed from.
+            SignerError: As the signer raises it.
+            MarkDamaged: The mark cannot be read.
+
+        """
+        self._gate.admit_signing()
+        return self._signer.extend()

@@ -110,6 +110,8 @@ def _run(
     try:
         running.source.check_derived(tree, latest.size)
         report.derived = "yes"
+        if running.source.lost:
+            report.more["lost"] = running.source.lost
     except VerificationError as error:
         report.fail(error, derived=True)
 

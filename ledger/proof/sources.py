@@ -40,6 +40,9 @@ Fetch = Callable[[str], bytes | None]
 class Source(Protocol):
     """A log to audit."""
 
+    lost: int
+    """Sealed values that the source itself says are lost; a log audit needs none of them."""
+
     def checkpoint(self) -> bytes:
         """Return the latest signed checkpoint. Raises `Unverifiable` where there is none."""
 
@@ -63,6 +66,8 @@ class Source(Protocol):
 
 class TileSource:
     """A log read through its static files."""
+
+    lost = 0
 
     def __init__(self, fetch: Fetch) -> None:
         """Take a function from relative path to bytes, None where there is no such file."""

@@ -14,6 +14,7 @@ RecordError
 ├── DuplicateCommand        the command id is recorded already
 ├── CheckpointConflict      a checkpoint would fork or step back
 ├── TileConflict            a stored tile holds other hashes
+├── CopyDiffers             two databases that should hold one ledger do not
 └── VaultError
     ├── KeyMissing          the subject's key is not there: erased, or never made
     ├── KeyDamaged          the key file is not a key of ours
@@ -191,6 +192,17 @@ class TileConflict(RecordError):
         super().__init__(f"tile {level}/{number} is stored with other hashes")
         self.level = level
         self.number = number
+
+
+class CopyDiffers(RecordError):
+    """Two databases that should hold the same ledger do not; nothing was changed."""
+
+    code = "copy-differs"
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__(f"table {table}: {reason}; nothing was changed")
+        self.table = table
+        self.reason = reason
 
 
 class VaultError(RecordError):

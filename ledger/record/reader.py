@@ -150,6 +150,14 @@ class LedgerReader:
         with reading(self._engine) as connection:
             return [Disclosure(*row) for row in connection.execute(query)]
 
+    def lost_bodies(self) -> list[tuple[int, str, str]]:
+        """Return index, name and subject of the sealed values whose box is lost, in order."""
+        columns = DISCLOSURE.c
+        query = select(columns.index, columns.name, columns.subject).where(columns.box == b"")
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(columns.index, columns.name))
+            return [(index, name, subject) for index, name, subject in rows]
+
     def _select(self, query: Select[Any]) -> list[SealedEntry]:
         with reading(self._engine) as connection:
             return [SealedEntry(*row) for row in connection.execute(query)]

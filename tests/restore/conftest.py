@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.restore.making import state
+from tests.restore.making import state, template, told
 
-__all__ = ["state"]
+__all__ = ["state", "template", "told"]

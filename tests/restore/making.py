@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
+from copy import copy
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +23,29 @@ from ledger.proof.vkey import VerifierKey
 from ledger.rules.text import time_us
 
 SECOND_US = 1_000_000
+EVENTS = 60
+EVERY = 10
 START_US = time_us("2026-11-22T09:00:00.000000Z", field="start")
+
+
+ROWS = {
+    "entry": 'SELECT * FROM entry ORDER BY "index"',
+    "command": 'SELECT * FROM command ORDER BY "index"',
+    "registered_key": 'SELECT * FROM registered_key ORDER BY "index"',
+    "checkpoint": "SELECT * FROM checkpoint ORDER BY size",
+    "tile": "SELECT * FROM tile ORDER BY level, number",
+    "head": "SELECT * FROM head",
+    "disclosure": 'SELECT "index", name, subject FROM disclosure ORDER BY "index"',
+    "view_ownership": "SELECT * FROM view_ownership ORDER BY from_index, item",
+    "view_history": "SELECT * FROM view_history ORDER BY entry_index",
+    "view_party": "SELECT * FROM view_party ORDER BY party",
+}
+
+
+def rows_of(folder: Path) -> dict[str, list[Any]]:
+    """Every row that must come back, as SQLite itself gives them."""
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as link:
+        return {name: link.execute(sql).fetchall() for name, sql in ROWS.items()}
 
 
 class Dice:
@@ -105,9 +131,53 @@ def published(house: House) -> Checkpoint:
     return open_checkpoint(note, log=VerifierKey.parse(house.vkey))[0]
 
 
+class Told:
+    """A run with a copy at every tenth event, and a mirror of its end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run = Run(folder / "ledger")
+        self.copies: list[Path] = []
+        with self.run.open() as house:
+            for number in range(EVENTS):
+                if number % EVERY == 0:
+                    house.recorder.engine.dispose()
+                    self.copies.append(copy_of(self.run.folder, folder / f"copy-{number}"))
+                self.run.event(house)
+            house.runner.catch_up()
+            house.publisher.publish()
+            self.mirror = mirror_of(house, folder / "mirror")
+            self.size = house.reader.size()
+
+    def moved(self, folder: Path) -> Told:
+        """The same run in another folder, to which everything was copied."""
+        told = copy(self)
+        told.run = copy(self.run)
+        told.run.clock = FixedClock(self.run.clock.now())
+        told.run.folder = folder / "ledger"
+        told.copies = [folder / each.name for each in self.copies]
+        told.mirror = str(folder / "mirror")
+        return told
+
+
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own: the marks lie in it."""
     folder = tmp_path / "state"
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """A run of sixty events, made once; nobody changes it."""
+    folder = tmp_path_factory.mktemp("told")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        return Told(folder)
+
+
+@pytest.fixture
+def told(template: Told, tmp_path: Path, state: Path) -> Told:
+    """The run of sixty events in the test's own folder, with its mark."""
+    shutil.copytree(template.run.folder.parent, tmp_path, dirs_exist_ok=True)
+    return template.moved(tmp_path)

@@ -11,33 +11,7 @@ from ledger.errors import WriteLocked
 from ledger.log.errors import SignLocked
 from ledger.log.gate import Class
 from tests import figures
-from tests.restore.making import Run, copy_of, mirror_of, put_back
-
-EVENTS = 60
-EVERY = 10
-
-
-class Told:
-    """A run with a copy at every tenth event, and a mirror of its end."""
-
-    def __init__(self, folder: Path) -> None:
-        self.run = Run(folder / "ledger")
-        self.copies: list[Path] = []
-        with self.run.open() as house:
-            for number in range(EVENTS):
-                if number % EVERY == 0:
-                    house.recorder.engine.dispose()
-                    self.copies.append(copy_of(self.run.folder, folder / f"copy-{number}"))
-                self.run.event(house)
-            house.runner.catch_up()
-            house.publisher.publish()
-            self.mirror = mirror_of(house, folder / "mirror")
-            self.size = house.reader.size()
-
-
-@pytest.fixture
-def told(tmp_path: Path, state: Path) -> Told:
-    return Told(tmp_path)
+from tests.restore.making import Told, copy_of, put_back
 
 
 def refuse_everything(told: Told, house: House) -> None:
@@ -47,7 +21,7 @@ def refuse_everything(told: Told, house: House) -> None:
         with pytest.raises(WriteLocked):
             told.run.step(house, word="late")
         with pytest.raises(SignLocked):
-            house.gate.admit_signing()
+            house.publisher.publish()
     assert list(house.reader.checkpoint_sizes()) == notes
 
 

@@ -65,11 +65,13 @@ class Rows:
         kept: list[tuple[int, bytes]] | None = None,
         leaves: list[list[bytes]] | None = None,
         derived: Exception | None = None,
+        lost: int = 0,
     ) -> None:
         self.rows, self.latest, self.kept = rows, latest, kept or []
         self.leaves, self.derived = leaves or [], derived
         self.checked: list[tuple[int, int]] = []
         self.observed: list[int] = []
+        self.lost = lost
 
     def checkpoint(self) -> bytes:
         return self.latest
