@@ -3,7 +3,7 @@
 The record says from where to where entries were brought back, from which mirror, and which sealed
 values are lost. It is signed by the operator's key where that lies in the folder. It is no entry:
 what happened to one machine's disk is no part of the history that everybody shares.
-Decision: docs/adr/0018.
+Decision: docs/adr/0019.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.config import PRIVATE_FOLDER, write_whole
-from api.house import House, key_file
+from api.custody import key_file
+from api.house import House
 from ledger.crashpoints import CrashPoint, reach
 from ledger.log.gate import Class, Standing
 from ledger.log.healing import Healed, Healing, Progress

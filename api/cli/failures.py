@@ -15,11 +15,19 @@ from typing import Any
 from api.cli.output import write_line
 from api.sales import TableUnreadable
 from ledger.domain.stream import UnknownEventType
-from ledger.errors import DiskLow, LedgerError, WriteContended, WriteLocked
+from ledger.errors import (
+    BackupDamaged,
+    BackupRefused,
+    DiskLow,
+    LedgerError,
+    WriteContended,
+    WriteLocked,
+)
 from ledger.log.errors import (
     HeadBehind,
     LogError,
     MarkDamaged,
+    MirrorRefused,
     MirrorUnusable,
     SignerError,
     SignLocked,
@@ -27,6 +35,7 @@ from ledger.log.errors import (
 )
 from ledger.proof.errors import VerificationError
 from ledger.record import errors as record
+from ledger.record.errors import CopyDiffers
 from ledger.rules.errors import Malformed, RuleError
 from projections.errors import LogUnreadable, ProjectionError
 
@@ -38,6 +47,7 @@ _KEPT = "Nothing was changed."
 _AGAIN = "Run the same command again: what was done is found and not done twice."
 _AUDIT = "Stop writing, run `yinzheng audit --dir D`, and compare with a backup."
 _SIGNER = "See to the signer (docs/operating.md, keys), then run the command again."
+_INCIDENT = "Keep all files as they are and follow the incident procedure in docs/operating.md."
 _HELP = "See `yinzheng COMMAND --help`."
 
 
@@ -102,6 +112,16 @@ _ENDINGS: Sequence[tuple[type[Exception], _Ending]] = (
     (WriteContended, _Ending(UNAVAILABLE, "What was accepted before stays.", _AGAIN)),
     # What to do comes with these errors.
     (WriteLocked, _Ending(LOCKED, _KEPT, _AUDIT)),
+    (
+        BackupRefused,
+        _Ending(USAGE, "What was there before stays; no half backup is left.", _CORRECT),
+    ),
+    (
+        BackupDamaged,
+        _Ending(TAMPERED, "Nothing was restored.", "Take another backup; keep this one."),
+    ),
+    (MirrorRefused, _Ending(TAMPERED, "What was brought back before stays.", _INCIDENT)),
+    (CopyDiffers, _Ending(USAGE, _KEPT, "Name an empty database.")),
     (SignLocked, _Ending(LOCKED, _KEPT, _AUDIT)),
     (DiskLow, _Ending(LOCKED, _KEPT, "Make room on that disk; writing then goes on by itself.")),
     (

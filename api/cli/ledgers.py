@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from api.cli.options import Dir, Json
+from api.cli.options import Dir, Json, read_secret
 from api.cli.output import Output, plain
 from api.config import VKEY_FILE
 from api.folder import LedgerFolder
@@ -44,13 +43,11 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Make a ledger: configuration, keys, entry 0 and the first checkpoint."""
-    if database is not None and database.startswith("@"):
-        # A file: what stands on the command line is seen in the list of processes.
-        database = Path(database[1:]).read_text(encoding="utf-8").strip()
+    url = None if database is None else read_secret(database)
     named = {"checkpoint": checkpoint_key, "receipt": receipt_key}
     hardware = {name: uri for name, uri in named.items() if uri is not None}
     with LedgerFolder.create(
-        folder, database_url=database, origin=origin, hardware=hardware or None
+        folder, database_url=url, origin=origin, hardware=hardware or None
     ) as house:
         house.runner.catch_up()
         made = {

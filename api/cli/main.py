@@ -10,7 +10,19 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from api.cli import checks, demo, history, imports, items, keys, ledgers, serving, signing, submit
+from api.cli import (
+    checks,
+    demo,
+    history,
+    imports,
+    items,
+    keys,
+    ledgers,
+    recovery,
+    serving,
+    signing,
+    submit,
+)
 from api.cli.failures import BUG, INTERRUPTED, USAGE, Failure, failure_of
 from ledger.crashpoints import arm_from_environment
 
@@ -22,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (ledgers, imports, history, checks, submit, serving, signing, demo):
+for group in (ledgers, recovery, imports, history, checks, submit, serving, signing, demo):
     group.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(items.app, name="item")

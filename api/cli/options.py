@@ -35,10 +35,17 @@ def writing(folder: Path, out: Output) -> Iterator[House]:
 
 def settle(house: House, out: Output) -> None:
     """Publish a checkpoint over everything, and bring the views up to it."""
-    house.gate.admit_signing()
     house.publisher.publish()
     with out.progress("updating views") as step:
         house.runner.catch_up(step)
+
+
+def read_secret(text: str) -> str:
+    """Read an argument that may hold a secret: itself, or @FILE.
+
+    What stands on the command line is seen in the list of processes. Raises `OSError`.
+    """
+    return Path(text[1:]).read_text(encoding="utf-8").strip() if text.startswith("@") else text
 
 
 def read_vkey(text: str) -> str:

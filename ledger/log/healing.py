@@ -8,7 +8,7 @@ The rows are those that the writer wrote: entries, command keys, registered keys
 checkpoints. What never left the database does not come back: a sealed value's box is written empty,
 which says that it is lost. Each batch ends where a checkpoint was published, or at the end of a
 command, so a kill leaves a shorter log that is still behind its mark, and the next run goes on.
-Decision: docs/adr/0018. Specification: docs/spec.md section 13.7.
+Decision: docs/adr/0019. Specification: docs/spec.md section 13.7.
 """
 
 from __future__ import annotations

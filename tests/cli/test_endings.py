@@ -14,7 +14,7 @@ from tests.cli.running import Program, row, table
 
 COMMANDS = (
     *("audit", "demo", "export", "history", "import-sales", "init", "migrate", "prove"),
-    *("rebuild", "serve", "status", "verify"),
+    *("backup", "rebuild", "restore", "serve", "status", "verify"),
     *("keys new", "keys show", "keys list", "keys party", "keys register", "keys add"),
     *("keys revoke", "keys object", "keys complete", "keys grant", "keys withdraw"),
     *("item namespace", "item register", "item transfer", "item offer", "item accept"),
