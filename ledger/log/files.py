@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write_durably(path: Path, data: bytes) -> None:
+def write_durably(
+    path: Path, data: bytes, *, check: Callable[[bytes], object] | None = None
+) -> None:
     """Write a file whole, and make its name durable too.
 
     Args:
         path: The file; its folder exists. A draft left by a crash is written over.
         data: Its new bytes.
+        check: Raises unless the draft, as read back, may take the file's place.
 
     """
-    write_whole(path, data)
+    write_whole(path, data, check=check)
     sync_folder(path.parent)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, check: Callable[[bytes], object] | None = None) -> None:
     """Write a file into a draft beside it, made durable, then renamed over it.
 
     Args:
         path: The file; its folder exists, and is to be synced by the caller.
         data: Its new bytes.
+        check: Raises unless the draft, as read back, may take the file's place.
 
     """
     draft = path.with_name(f".{path.name}.draft")
@@ -31,6 +36,8 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    if check is not None:
+        check(draft.read_bytes())
     draft.replace(path)
 
 

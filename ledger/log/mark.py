@@ -64,20 +64,12 @@ class Mark:
         """
         try:
             with self.path.open("rb") as file:
-                lines = file.read(_BYTES_MAX).decode("ascii").split("\n")
-            if lines.pop() != "" or not lines:
-                raise MarkDamaged(str(self.path), "does not end in a line")
-            size, _, root = lines[0].partition(" ")
-            marked = Marked(decimal(size, field="size"), hex32(root, field="root"))
-            if len(lines) == 1:
-                return EMPTY if marked == EMPTY else marked
-            return self._whole(marked, lines)
+                content = file.read(_BYTES_MAX)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise MarkDamaged(str(self.path), os.strerror(error.errno or 0)) from error
-        except (UnicodeDecodeError, Malformed) as error:
-            raise MarkDamaged(str(self.path), "is no size and root") from error
+        return self._parse(content)
 
     def begin(self) -> None:
         """Write the mark of the empty tree, durably, unless there is a mark.
@@ -139,6 +131,19 @@ class Mark:
                 older.unlink()
             sync_folder(self.path.parent)
 
+    def _parse(self, content: bytes) -> Marked:
+        try:
+            lines = content.decode("ascii").split("\n")
+            if lines.pop() != "" or not lines:
+                raise MarkDamaged(str(self.path), "does not end in a line")
+            size, _, root = lines[0].partition(" ")
+            marked = Marked(decimal(size, field="size"), hex32(root, field="root"))
+            if len(lines) == 1:
+                return EMPTY if marked == EMPTY else marked
+            return self._whole(marked, lines)
+        except (UnicodeDecodeError, Malformed) as error:
+            raise MarkDamaged(str(self.path), "is no size and root") from error
+
     def _whole(self, marked: Marked, lines: list[str]) -> Marked:
         if lines[-1] != _checksum(lines[:-1]):
             raise MarkDamaged(str(self.path), "has another checksum")
@@ -152,7 +157,14 @@ class Mark:
         if marked.edge is not None:
             lines += [peak.hex() for peak in marked.edge]
             lines.append(_checksum(lines))
-        write_durably(self.path, "".join(f"{line}\n" for line in lines).encode("ascii"))
+
+        def check(written: bytes) -> None:
+            """Refuse what does not say this tree before it takes the place of a sound mark."""
+            if self._parse(written) != marked:
+                raise MarkDamaged(str(self.path), "was not written as it should be")
+
+        content = "".join(f"{line}\n" for line in lines).encode("ascii")
+        write_durably(self.path, content, check=check)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ Steps, in order; after any failure nothing is signed:
      to the signer, which computes the tree once more by itself
   4. the last leaf is the head's
   5. full tiles are stored; the signer makes its mark durable and signs, if it has the same tree
-  6. the note is opened again and committed
+  6. the note is opened again, once more as it is stored, and committed
 Only a committed checkpoint is returned (the publish barrier).
 Specification: docs/spec.md section 13.3; c2sp.org/tlog-checkpoint.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from eventsourcing.persistence import IntegrityError
@@ -195,16 +196,19 @@ class Publisher:
         checkpoint = Checkpoint(self._origin, edge.size, edge.root())
         note = extension.sign(checkpoint.size, checkpoint.root)
         reach(CrashPoint.SIGNED)
-        self._check_note(note, checkpoint)
+        # Opened as it is stored, inside the transaction that stores it.
+        check = partial(self._check_note, checkpoint)
+        check(note)
         try:
-            self._recorder.put_checkpoint(checkpoint.size, note, latest.size if latest else None)
+            before = latest.size if latest else None
+            self._recorder.put_checkpoint(checkpoint.size, note, before, check=check)
         except CheckpointConflict:
             self._check_winner(checkpoint)
             return None
         reach(CrashPoint.PUBLISHED)
         return note
 
-    def _check_note(self, note: bytes, checkpoint: Checkpoint) -> None:
+    def _check_note(self, checkpoint: Checkpoint, note: bytes) -> None:
         """Open what the signer answered: exactly this checkpoint, signed by the log alone."""
         try:
             found, opened = open_checkpoint(note, log=self._key)
@@ -215,10 +219,10 @@ class Publisher:
 
     def _store(self, edge: Edge) -> None:
         try:
-            self._recorder.put_tiles(edge.full)
+            self._recorder.put_tiles(edge.full, compare=True)
         except IntegrityError:
             # Another publisher stores the same tiles at this moment; a second try compares them.
-            self._recorder.put_tiles(edge.full)
+            self._recorder.put_tiles(edge.full, compare=True)
 
     def _check_winner(self, checkpoint: Checkpoint) -> None:
         """Check that whoever published first did not publish another tree of our size."""

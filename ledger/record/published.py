@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from eventsourcing.persistence import IntegrityError
 from sqlalchemy import Connection, Engine, insert, select
 
+from ledger.proof.tiles import TILE_WIDTH, decode_tile
+from ledger.proof.tree import CompactRange
 from ledger.record.database import reading, writing
 from ledger.record.errors import CheckpointConflict, TileConflict
 from ledger.record.facts import Checkpoint, Tile
 from ledger.record.inserting import insert_rows
-from ledger.record.tables import CHECKPOINT, TILE
+from ledger.record.tables import CHECKPOINT, ENTRY, TILE
 
 _NONE_BEFORE: Final = -1
 _LATEST: Final = (
@@ -26,7 +28,14 @@ class PublishedStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def put_checkpoint(self, size: int, note: bytes, previous_size: int | None) -> None:
+    def put_checkpoint(
+        self,
+        size: int,
+        note: bytes,
+        previous_size: int | None,
+        *,
+        check: Callable[[bytes], object] = bytes,
+    ) -> None:
         """Commit a signed checkpoint before it is shown to anybody (the publish barrier).
 
         Putting the latest checkpoint again, byte for byte, changes nothing.
@@ -35,6 +44,7 @@ class PublishedStore:
             size: Number of entries that it covers.
             note: The signed note, exact bytes.
             previous_size: Size of the checkpoint that it follows, None for the first.
+            check: Asked about the note as it is stored, before COMMIT; what it raises undoes it.
 
         Raises:
             CheckpointConflict: It does not follow the latest checkpoint, or other bytes are
@@ -52,6 +62,8 @@ class PublishedStore:
                     raise _conflict(size, previous_size, latest)
                 row = {"size": size, "previous": _before(previous_size), "note": note}
                 connection.execute(insert(CHECKPOINT).values(row))
+                stored = _latest(connection)
+                check(stored.note if stored else b"")
         except IntegrityError as error:
             # `previous` is unique: of two publishers that follow one checkpoint, one wins.
             raise _conflict(size, previous_size, self.latest_checkpoint()) from error
@@ -68,14 +80,16 @@ class PublishedStore:
             row = connection.execute(query).one_or_none()
         return None if row is None else Checkpoint(*row)
 
-    def put_tiles(self, tiles: Sequence[Tile]) -> None:
+    def put_tiles(self, tiles: Sequence[Tile], *, compare: bool = False) -> None:
         """Store full tiles in one transaction; tiles that are there already change nothing.
 
         Args:
             tiles: Full tiles, 8,192 bytes of hashes each, no tile twice.
+            compare: Compare each new one, as it is stored, with what is stored below it.
 
         Raises:
-            TileConflict: A stored tile holds other hashes; nothing was written.
+            TileConflict: A stored tile holds other hashes, or one of these, as it is stored, is not
+                made of what is stored below it; nothing was written.
             eventsourcing.persistence.IntegrityError: A tile is not full, or another publisher
                 stored it at this moment; nothing was written.
 
@@ -83,6 +97,8 @@ class PublishedStore:
         with writing(self._engine) as connection:
             missing = [tile for tile in tiles if not _is_stored(connection, tile)]
             insert_rows(connection, TILE, [(t.level, t.number, t.hashes) for t in missing])
+            for tile in missing if compare else ():
+                _check_stored(connection, tile.level, tile.number)
 
     def tile(self, level: int, number: int) -> Tile | None:
         """Return a stored full tile, None when it is not stored."""
@@ -113,6 +129,30 @@ def _is_stored(connection: Connection, tile: Tile) -> bool:
     if hashes not in {None, tile.hashes}:
         raise TileConflict(level=tile.level, number=tile.number)
     return hashes is not None
+
+
+def _check_stored(connection: Connection, level: int, number: int) -> None:
+    """Compare a tile as it is stored with the leaves, or with the tiles, that are stored below."""
+    first = number * TILE_WIDTH
+    if level == 0:
+        index = ENTRY.c.index
+        query = select(ENTRY.c.leaf).where(index >= first, index < first + TILE_WIDTH)
+        below = list(connection.execute(query.order_by(index)).scalars())
+    else:
+        children = range(first, first + TILE_WIDTH)
+        below = [_root_of_tile(connection, level - 1, child) for child in children]
+    if _hashes(connection, level=level, number=number) != b"".join(below):
+        raise TileConflict(level=level, number=number)
+
+
+def _root_of_tile(connection: Connection, level: int, number: int) -> bytes:
+    hashes = _hashes(connection, level=level, number=number)
+    if hashes is None:
+        raise TileConflict(level=level, number=number)
+    tree = CompactRange()
+    for hash_ in decode_tile(hashes, width=TILE_WIDTH):
+        tree.append(hash_)
+    return tree.root()
 
 
 def _hashes(connection: Connection, *, level: int, number: int) -> bytes | None:

@@ -234,9 +234,9 @@ class TilesContended(LedgerRecorder):
 
     asked = 0
 
-    def put_tiles(self, tiles: object) -> None:
+    def put_tiles(self, tiles: object, **options: bool) -> None:
         self.asked += 1
-        super().put_tiles(tiles)  # type: ignore[arg-type]
+        super().put_tiles(tiles, **options)  # type: ignore[arg-type]
         if self.asked == 1:
             raise IntegrityError
 

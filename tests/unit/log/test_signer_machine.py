@@ -164,4 +164,4 @@ def test_no_size_has_two_roots_whatever_publishers_do() -> None:
 
     record("signer: histories of two publishers", SignerMachine.histories, unit="histories")
     record("signer: trees signed in them", SignerMachine.trees, unit="trees")
-    assert SignerMachine.trees > SignerMachine.histories
+    assert SignerMachine.trees > 20

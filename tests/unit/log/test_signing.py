@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -471,10 +472,12 @@ class Impostor:
                 caller, _ = self._listening.accept()
             except OSError:
                 return
-            caller.sendall(self._answer)
             self._kept.append(caller)
-            if not self._keep:
-                caller.shutdown(socket.SHUT_WR)
+            # Whoever does not like the beginning of an answer does not wait for its end.
+            with suppress(OSError):
+                caller.sendall(self._answer)
+                if not self._keep:
+                    caller.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
