@@ -6,8 +6,8 @@ Specification: docs/spec.md section 5.2.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from ledger.proof.errors import BadSignature, MalformedEvidence
 from ledger.proof.keys import verify
@@ -28,8 +28,7 @@ FindKey = Callable[[Signer], tuple[str, bytes] | None]
 """Finds algorithm and raw key of a signer whose key was registered before its command."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureJob:
+class SignatureJob(NamedTuple):
     """One signature to check: algorithm, raw public key, signature and signed bytes."""
 
     alg: str

@@ -222,13 +222,15 @@ class Draft:
 
         """
         first = self._sealing(facts[0], log=command.log, at=at)
-        own = sealed_own(first, command, sigs=sigs, effects=len(facts) - 1)
+        own = sealed_own(first, command, at=at, sigs=sigs, effects=len(facts) - 1)
         self._append(own, command.digest)
         key = CommandKey(command.by, command.id, bytes.fromhex(command.digest), own.index)
         self.commands[(command.by, command.id)] = key
         for number, fact in enumerate(facts[1:], start=1):
             sealing = self._sealing(fact, log=command.log, at=at)
-            self._append(sealed_effect(sealing, cause=own.leaf, effect=number), command.digest)
+            self._append(
+                sealed_effect(sealing, at=at, cause=own.leaf, effect=number), command.digest
+            )
         return own
 
     def batch(self) -> Batch:

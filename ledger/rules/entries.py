@@ -83,10 +83,10 @@ def read_entry(raw: bytes) -> Entry:
     schema.check_object(document, _OWN if own else _EFFECT, "entry")
     # The document re-encoded to `raw`, so these are the bytes inside it.
     command = command_of(encode(document["command"]), document["command"]) if own else None
-    return _entry(raw, document, command)
+    return _entry(raw, document, command, at=text.time_us(document["at"], "entry.at"))
 
 
-def _entry(raw: bytes, document: dict[str, Any], command: Command | None) -> Entry:
+def _entry(raw: bytes, document: dict[str, Any], command: Command | None, *, at: int) -> Entry:
     if len(raw) > ENTRY_BYTES_MAX:
         raise Malformed("entry", f"has {len(raw)} bytes, at most {ENTRY_BYTES_MAX} are accepted")
     own = command is not None
@@ -100,7 +100,7 @@ def _entry(raw: bytes, document: dict[str, Any], command: Command | None) -> Ent
         document["prev"],
         document["type"],
         document["log"],
-        text.time_us(document["at"], "entry.at"),
+        at,
         document["data"],
         command,
         tuple(document["sigs"]) if own else (),
@@ -161,27 +161,29 @@ def _placed(place: Place, type_: str, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def sealed_own(fact: Sealing, command: Command, *, sigs: Sequence[str], effects: int) -> Entry:
+def sealed_own(
+    fact: Sealing, command: Command, *, at: int, sigs: Sequence[str], effects: int
+) -> Entry:
     """Write the entry that carries a command, and return it as reading its bytes would.
+
+    `at` is the time of its place, in microseconds.
 
     Raises:
         Malformed: The entry is too large.
 
     """
     place, type_, data = fact
-    raw = write_own(place, type_, data, command=command.raw, sigs=list(sigs), effects=effects)
-    document = {
-        **_placed(place, type_, data),
-        "at": place.at,
-        "command": command.document,
-        "effects": effects,
-        "sigs": list(sigs),
-    }
-    return _entry(raw, document, command)
+    listed = list(sigs)
+    raw = write_own(place, type_, data, command=command.raw, sigs=listed, effects=effects)
+    document = _placed(place, type_, data)
+    document |= {"at": place.at, "command": command.document, "effects": effects, "sigs": listed}
+    return _entry(raw, document, command, at=at)
 
 
-def sealed_effect(fact: Sealing, *, cause: str, effect: int) -> Entry:
+def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
     """Write the entry of an effect, and return it as reading its bytes would.
+
+    `at` is the time of its place, in microseconds.
 
     Raises:
         Malformed: The entry is too large.
@@ -189,5 +191,6 @@ def sealed_effect(fact: Sealing, *, cause: str, effect: int) -> Entry:
     """
     place, type_, data = fact
     raw = write_effect(place, type_, data, cause=cause, effect=effect)
-    document = {**_placed(place, type_, data), "at": place.at, "cause": cause, "effect": effect}
-    return _entry(raw, document, None)
+    document = _placed(place, type_, data)
+    document |= {"at": place.at, "cause": cause, "effect": effect}
+    return _entry(raw, document, None, at=at)

@@ -54,13 +54,12 @@ class Fact(NamedTuple):
     data: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What derive works from: the command, the entry's time (us) and index, the state before."""
 
     command: Command
     at: int
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     view: View
     policy: Policy
 

@@ -74,7 +74,10 @@ class Party:
 
     def key(self, key_id: str) -> Key | None:
         """Find a key, revoked or not."""
-        return next((key for key in self.keys if key.id == key_id), None)
+        for key in self.keys:
+            if key.id == key_id:
+                return key
+        return None
 
     def holds(self, role: str) -> bool:
         """Say whether the role is in force."""

@@ -6,17 +6,18 @@ before work. Specification: docs/spec.md section 2.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import Protocol
 
 from ledger.rules.errors import Malformed
 
 TIME_LENGTH = 27
 DIGITS_MAX = 19
 _TIMES_KEPT = 4096
+_TEXTS_KEPT = 16_384
 SIZE_LIMIT = 1 << 63
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,7 +34,7 @@ _BASE64_MAX = 1 << 22
 
 def b64encode(raw: bytes) -> str:
     """Write bytes as base64, RFC 4648 section 4, padded."""
-    return base64.b64encode(raw).decode("ascii")
+    return binascii.b2a_base64(raw, newline=False).decode("ascii")
 
 
 def b64decode(text: object, *, field: str, size: int | None = None) -> bytes:
@@ -51,9 +52,10 @@ def b64decode(text: object, *, field: str, size: int | None = None) -> bytes:
     if not isinstance(text, str) or len(text) > _BASE64_MAX:
         raise Malformed(field, "is not a short base64 string")
     try:
-        raw = base64.b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
+        raw = binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError):
         raise Malformed(field, "is not base64") from None
+    # Bits beyond the last byte, which strict mode lets pass.
     if b64encode(raw) != text:
         raise Malformed(field, "is base64 with a second spelling")
     if size is not None and len(raw) != size:
@@ -149,6 +151,31 @@ def check_time(text: object, field: str) -> str:
     return str(text)
 
 
+class Reader(Protocol):
+    """Accepts a text, or raises `Malformed` with the name of its field."""
+
+    def __call__(self, text: object, field: str) -> str:
+        """Return the text."""
+        ...
+
+
+def _remembered(check: Reader) -> Reader:
+    """Remember what was accepted: names of parties and streams come again and again."""
+    accepted: set[str] = set()
+
+    @wraps(check)
+    def remembered(text: object, field: str) -> str:
+        if type(text) is str and text in accepted:
+            return text
+        found = check(text, field)
+        if len(accepted) >= _TEXTS_KEPT:
+            accepted.clear()
+        accepted.add(found)
+        return found
+
+    return remembered
+
+
 def _match(pattern: re.Pattern[str], text: object, field: str, what: str) -> str:
     if not isinstance(text, str) or not pattern.fullmatch(text):
         raise Malformed(field, f"is not {what}")
@@ -160,6 +187,7 @@ def check_namespace(text: object, field: str) -> str:
     return _match(_NAMESPACE, text, field, "a namespace")
 
 
+@_remembered
 def check_id(text: object, field: str) -> str:
     """Accept an id: 1 to 128 of `[A-Za-z0-9._:~-]`, not `.` or `..`. Raises `Malformed`."""
     if isinstance(text, str) and text in {".", ".."}:
@@ -182,11 +210,13 @@ def check_amount(text: object, field: str) -> str:
     return _match(_AMOUNT, text, field, "a whole number of minor units")
 
 
+@_remembered
 def check_origin(text: object, field: str) -> str:
     """Accept a log origin: a host name and up to six path parts. Raises `Malformed`."""
     return _match(_ORIGIN, text, field, "a log origin")
 
 
+@_remembered
 def check_party(text: object, field: str) -> str:
     """Accept a party: a plain id, or `imported/NS/ID`. Raises `Malformed` otherwise."""
     if isinstance(text, str) and text.startswith("imported/"):
@@ -208,6 +238,7 @@ def party_stream(party: str) -> str:
     return party if is_imported(party) else f"party/{party}"
 
 
+@_remembered
 def check_item(text: object, field: str) -> str:
     """Accept an item reference, `NS/ID`. Raises `Malformed` otherwise."""
     if not isinstance(text, str):
@@ -223,6 +254,7 @@ def check_item(text: object, field: str) -> str:
 _STREAM_PARTS = {"item": 2, "imported": 2, "party": 1, "namespace": 1, "policy": 1, "log": 0}
 
 
+@_remembered
 def check_stream(text: object, field: str) -> str:
     """Accept the name of a stream. Raises `Malformed` otherwise."""
     if not isinstance(text, str):
