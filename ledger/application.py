@@ -220,12 +220,20 @@ class Ledger(Application[str]):
             self._recorder.append(draft.batch())
             self._tip.adopt(draft)
             reach(CrashPoint.COMMITTED)
-        elif decided.refused:
-            # No commit compares the head here, and a refusal on an old one would be a wrong one.
+        else:
+            self._check_read(decided, draft)
+        return self._outcomes(len(prepared), draft, decided, delay)
+
+    def _check_read(self, decided: _Decided, draft: Draft) -> None:
+        """Make good what a commit would have shown of the answers to a batch that adds nothing."""
+        if decided.known:
+            # It can be read, which is not yet as durable as a receipt says.
+            self._recorder.settle()
+        if decided.refused:
+            # No commit compared the head, and a refusal on an old one would be a wrong one.
             head = self._recorder.head()
             if head != draft.head:
                 raise HeadMoved(expected=draft.head, found=head)
-        return self._outcomes(len(prepared), draft, decided, delay)
 
     def _decide(self, position: int, one: Prepared, draft: Draft, decided: _Decided) -> None:
         try:

@@ -6,7 +6,8 @@ Steps, in order; after any failure nothing is signed:
   3. each new entry is read back and checked from its bytes, its leaf joins the tree, its bytes go
      to the signer, which computes the tree once more by itself
   4. the last leaf is the head's
-  5. full tiles are stored; the signer makes its mark durable and signs, if it has the same tree
+  5. what was read is on every replica that a commit waits for; full tiles are stored; the signer
+     makes its mark durable and signs, if it has the same tree
   6. the note is opened again, once more as it is stored, and committed
 Only a committed checkpoint is returned (the publish barrier).
 Specification: docs/spec.md section 13.3; c2sp.org/tlog-checkpoint.
@@ -191,6 +192,7 @@ class Publisher:
     def _sign(
         self, edge: Edge, latest: facts.Checkpoint | None, extension: Extension
     ) -> bytes | None:
+        self._recorder.settle()
         self._store(edge)
         reach(CrashPoint.TILES_STORED)
         checkpoint = Checkpoint(self._origin, edge.size, edge.root())

@@ -124,6 +124,23 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
             _swap_head(connection, expected, raised)
         return raised
 
+    def settle(self) -> None:
+        """Return once whatever can be read now is as durable as what is acknowledged.
+
+        PostgreSQL shows a commit whose wait for a replica was cancelled, or cut off by a restart,
+        like any other. One more commit that does wait follows it to the replica. SQLite shows
+        nothing before it is synced.
+
+        Raises:
+            OutcomeUnknown: This wait was cancelled too.
+            DatabaseUnavailable: The database is away.
+
+        """
+        if self._engine.dialect.name == "sqlite":
+            return
+        with writing(self._engine) as connection:
+            connection.execute(update(HEAD).where(HEAD.c.id == 1).values(epoch=HEAD.c.epoch))
+
     def select_events(
         self,
         originator_id: UUID | str,

@@ -9,6 +9,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import text
 
+from ledger.crashpoints import CrashPoint, arm
 from ledger.record.database import writing
 from ledger.record.errors import FactsDisagree, HeadMoved
 from ledger.record.facts import Batch, HeadRow
@@ -142,3 +143,17 @@ def test_facts_of_an_unknown_name_are_refused(recorder: LedgerRecorder) -> None:
 
     with pytest.raises(TypeError, match="unknown facts: tracking, snapshot"):
         recorder.insert_events(events_of(batch), batch=batch, tracking=1, snapshot=None)
+
+
+def test_settling_waits_for_one_commit_that_changes_nothing(recorder: LedgerRecorder) -> None:
+    """SQLite shows nothing before it is synced, so that there is nothing to wait for."""
+    fill(recorder, 2)
+    head, commits = recorder.head(), []
+    arm(lambda point: commits.append(point) if point is CrashPoint.COMMIT_SENT else None)
+    try:
+        recorder.settle()
+    finally:
+        arm(None)
+
+    assert len(commits) == (1 if recorder.engine.dialect.name == "postgresql" else 0)
+    assert recorder.head() == head
