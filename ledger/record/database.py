@@ -9,7 +9,6 @@ This is the only module that begins or ends a transaction.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,10 +26,11 @@ from ledger.record.errors import (
     DatabaseDamaged,
     DatabaseUnavailable,
     OutcomeUnknown,
-    TransactionAborted,
     UnsafeDatabase,
 )
+from ledger.record.sqlite_files import SettledConnections, SystemFiles
 
+_SYSTEM: Final = SystemFiles()
 _WRITES: Final = "ledger_writes"
 _NOTICES: Final = "ledger_notices"
 _BUSY_SECONDS: Final = 10
@@ -46,21 +46,15 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA cache_size = -65536",
 )
 _UNREADABLE: Final = "(unreadable)"
-# Serialization failure and deadlock: such a transaction is rolled back, also when COMMIT says so.
-_GIVEN_UP: Final = frozenset({"40001", "40P01"})
 _MUST_BE_ON: Final = ("fsync", "synchronous_commit")
 
 
-Connect = Callable[..., sqlite3.Connection]
-"""Opens one SQLite file, called as `sqlite3.connect` is."""
-
-
-def open_engine(url: str, *, connect: Connect = sqlite3.connect) -> Engine:
+def open_engine(url: str, *, files: SystemFiles = _SYSTEM) -> Engine:
     """Open the database of one ledger for reading and writing.
 
     Args:
         url: `sqlite:///PATH`, or `postgresql://...` (also `postgres://`, `postgresql+psycopg://`).
-        connect: Opens the file; a test of what disks do gives its own.
+        files: Opens and syncs the files of SQLite; a test of what disks do gives its own.
 
     Raises:
         DatabaseUnavailable: It cannot be opened, or the URL names no database of these kinds.
@@ -68,7 +62,7 @@ def open_engine(url: str, *, connect: Connect = sqlite3.connect) -> Engine:
         UnsafeDatabase: The server would acknowledge a commit before it is durable.
 
     """
-    return _open(_normal(url), read_only=False, connect=connect)
+    return _open(_normal(url), read_only=False, files=files)
 
 
 def open_engine_read_only(url: str) -> Engine:
@@ -82,7 +76,7 @@ def open_engine_read_only(url: str) -> Engine:
         DatabaseDamaged: The file is no SQLite database.
 
     """
-    return _open(_normal(url), read_only=True, connect=sqlite3.connect)
+    return _open(_normal(url), read_only=True, files=_SYSTEM)
 
 
 @contextmanager
@@ -98,7 +92,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     Raises:
         DatabaseUnavailable: The database refused before COMMIT; nothing was changed.
-        TransactionAborted: The database gave it up for another one; nothing was changed.
         eventsourcing.persistence.IntegrityError: A constraint or a trigger refused.
         OutcomeUnknown: COMMIT was sent and gave no clear answer.
 
@@ -116,7 +109,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
             transaction.commit()
             reach(CrashPoint.COMMIT_SENT)
         except Exception as error:
-            _check_given_up(error)
             # Whatever broke the answer, the commit itself may have happened.
             connection.invalidate()
             raise OutcomeUnknown(str(error)) from error
@@ -132,19 +124,11 @@ def translated(engine: Engine) -> Iterator[None]:
     except exc.IntegrityError as error:
         raise IntegrityError(str(error.orig)) from error
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
-        _check_given_up(error)
         raise DatabaseUnavailable(_name(engine), _reason(error)) from error
     except exc.DatabaseError as error:
         if isinstance(error.orig, sqlite3.DatabaseError):
             raise DatabaseDamaged(_name(engine), _reason(error)) from error
         raise DatabaseUnavailable(_name(engine), _reason(error)) from error
-
-
-def _check_given_up(error: Exception) -> None:
-    """Raise `TransactionAborted` if the database says that it rolled the transaction back."""
-    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
-    if sqlstate in _GIVEN_UP:
-        raise TransactionAborted(sqlstate) from error
 
 
 def _normal(url: str) -> URL:
@@ -170,11 +154,9 @@ def _unreadable() -> DatabaseUnavailable:
     return DatabaseUnavailable(_UNREADABLE, "not a database URL")
 
 
-def _open(url: URL, *, read_only: bool, connect: Connect) -> Engine:
+def _open(url: URL, *, read_only: bool, files: SystemFiles) -> Engine:
     if url.get_backend_name() == "sqlite":
-        creator = partial(_connect_sqlite, url, read_only=read_only, connect=connect)
-        engine = create_engine(url, creator=creator)
-        event.listen(engine, "begin", _begin_sqlite)
+        engine = _open_sqlite(url, read_only=read_only, files=files)
     else:
         options = {"options": "-c default_transaction_read_only=on"} if read_only else {}
         engine = create_engine(
@@ -194,10 +176,22 @@ def _open(url: URL, *, read_only: bool, connect: Connect) -> Engine:
     return engine
 
 
-def _connect_sqlite(url: URL, *, read_only: bool, connect: Connect) -> sqlite3.Connection:
+def _open_sqlite(url: URL, *, read_only: bool, files: SystemFiles) -> Engine:
     path = Path(url.database or "").absolute()
+    connect = partial(_connect_sqlite, path, read_only=read_only, files=files)
+    if read_only:
+        engine = create_engine(url, creator=connect)
+    else:
+        settled = SettledConnections(path, files, connect)
+        engine = create_engine(url, creator=settled)
+        event.listen(engine, "engine_disposed", lambda _engine: settled.close())
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _connect_sqlite(path: Path, *, read_only: bool, files: SystemFiles) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
-    connection = connect(
+    connection = files.connect(
         f"file:{quote(str(path))}?mode={mode}",
         uri=True,
         timeout=_BUSY_SECONDS,
@@ -208,8 +202,6 @@ def _connect_sqlite(url: URL, *, read_only: bool, connect: Connect) -> sqlite3.C
     )
     try:
         _prepare_sqlite(connection, read_only=read_only)
-        if not read_only:
-            _settle_sqlite(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -225,29 +217,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
     if found != "wal":
         setting = "journal_mode"
         raise UnsafeDatabase(setting, found=found)
-
-
-def _settle_sqlite(connection: sqlite3.Connection, path: Path) -> None:
-    """Make durable what is about to be read: a process that died may have left it in the cache.
-
-    A commit is in SQLite's log before it is synced. Whoever opens the file after a kill in between
-    finds the commit, and must not acknowledge it while a power cut could still take it away.
-    """
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if busy:
-        # Somebody else writes the log back at this moment, and may not have synced it yet.
-        _sync(path.with_name(f"{path.name}-wal"))
-
-
-def _sync(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise sqlite3.OperationalError(f"cannot sync {path.name}: {error.strerror}") from error
 
 
 def _begin_sqlite(connection: Connection) -> None:

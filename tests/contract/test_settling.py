@@ -1,89 +1,136 @@
-"""A SQLite ledger is opened only when everything that can be read in it is durable."""
+"""A SQLite ledger is opened only when everything that can be read in it is durable.
+
+What the disks do then is in tests/cuts; here is that the system is asked, and when.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from ledger.record.database import open_engine, open_engine_read_only, writing
+from ledger.record.database import open_engine, open_engine_read_only, reading
 from ledger.record.errors import DatabaseUnavailable
+from ledger.record.sqlite_files import SystemFiles
 from tests.databases import migrated_engine, sqlite_file_url
 
-# Byte 121 of the shared memory is SQLite's lock on writing its log back (its walformat.html).
-_HOLDER = """
-import fcntl, sys
-with open(sys.argv[1], "r+b") as memory:
-    fcntl.lockf(memory, fcntl.LOCK_EX, 1, 121)
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+
+class Watched(SystemFiles):
+    """Does what the system does, and remembers it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def connect(self, database: str, **options: object) -> sqlite3.Connection:
+        self.done.append("connect")
+        return super().connect(database, **options)
+
+    def sync(self, path: Path) -> None:
+        super().sync(path)
+        self.done.append(f"sync {path.name}")
+
+    def forget(self, path: Path) -> None:
+        super().forget(path)
+        self.done.append(f"forget {path.name}")
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Iterator[Path]:
-    """A ledger file that is in use, with commits in SQLite's log."""
-    with migrated_engine(sqlite_file_url(tmp_path)):
-        yield tmp_path / "ledger.sqlite"
+def left_by_the_dead(tmp_path: Path) -> str:
+    """URL of a ledger whose last process died: SQLite's log lies beside the file."""
+    living, dead = tmp_path / "living", tmp_path / "dead"
+    living.mkdir()
+    dead.mkdir()
+    with migrated_engine(sqlite_file_url(living)):
+        for name in ("ledger.sqlite", "ledger.sqlite-wal"):
+            shutil.copy(living / name, dead / name)
+    return sqlite_file_url(dead)
 
 
-@contextmanager
-def another_process_writes_back(file: Path) -> Iterator[None]:
-    memory = file.with_name(f"{file.name}-shm")
-    command = [sys.executable, "-c", _HOLDER, str(memory)]
-    # It holds the lock until its standard input is closed.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        yield
-
-
-def test_opening_writes_back_what_the_log_holds(written: Path) -> None:
-    size_before = written.stat().st_size
-
-    open_engine(f"sqlite:///{written}").dispose()
-
-    assert written.stat().st_size > size_before
-
-
-def test_opening_for_an_audit_writes_nothing_back(written: Path) -> None:
-    before = written.read_bytes()
-
-    open_engine_read_only(f"sqlite:///{written}").dispose()
-
-    assert written.read_bytes() == before
-
-
-def test_who_comes_while_another_writes_back_syncs_the_log_himself(
-    written: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_log_is_synced_and_read_from_the_disk_before_the_first_connection(
+    left_by_the_dead: str,
 ) -> None:
-    synced: list[str] = []
-    monkeypatch.setattr(
-        os, "fsync", lambda file: synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))
-    )
-    with another_process_writes_back(written):
-        engine = open_engine(f"sqlite:///{written}")
+    files = Watched()
 
-    assert synced == [f"{written}-wal"]
-    with writing(engine) as connection:
-        assert connection.exec_driver_sql("SELECT size FROM head").scalar_one() == 0
+    open_engine(left_by_the_dead, files=files).dispose()
+
+    log = "ledger.sqlite-wal"
+    # The second connection is the one that is used.
+    assert files.done == [f"sync {log}", f"forget {log}", "connect", f"sync {log}", "connect"]
+
+
+def test_later_connections_need_no_sync(left_by_the_dead: str) -> None:
+    files = Watched()
+    engine = open_engine(left_by_the_dead, files=files)
+    files.done.clear()
+
+    with reading(engine), reading(engine), reading(engine):
+        pass
+
+    assert set(files.done) == {"connect"}
     engine.dispose()
 
 
-def test_a_log_that_cannot_be_synced_is_not_read(
-    written: Path, monkeypatch: pytest.MonkeyPatch
+def test_one_connection_stays_open_when_the_one_in_use_is_given_up(left_by_the_dead: str) -> None:
+    """Were it the last, whoever comes next would take what a failed commit left for durable."""
+    path = Path(left_by_the_dead.removeprefix("sqlite:///"))
+    engine = open_engine(left_by_the_dead)
+
+    with reading(engine) as connection:
+        connection.invalidate()
+    assert path.with_name("ledger.sqlite-shm").exists()
+
+    engine.dispose()
+    assert not path.with_name("ledger.sqlite-shm").exists()
+
+
+@pytest.mark.parametrize("call", ["fsync", "posix_fadvise"])
+def test_a_log_that_cannot_be_made_durable_is_not_read(
+    left_by_the_dead: str, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_file: int) -> None:
+    def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(os, "fsync", fail)
-    with another_process_writes_back(written), pytest.raises(DatabaseUnavailable) as refused:
-        open_engine(f"sqlite:///{written}")
+    monkeypatch.setattr(os, call, fail)
 
-    assert refused.value.reason == "cannot sync ledger.sqlite-wal: Input/output error"
+    with pytest.raises(DatabaseUnavailable) as refused:
+        open_engine(left_by_the_dead)
+
+    assert refused.value.reason == "SQLite's log: Input/output error"
+
+
+def test_a_failed_second_sync_closes_what_was_opened(
+    left_by_the_dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Watched()
+    given: list[sqlite3.Connection] = []
+    connect, sync = files.connect, files.sync
+
+    def fail_after_connecting(path: Path) -> None:
+        if given:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(path)
+
+    def remember(database: str, **options: object) -> sqlite3.Connection:
+        given.append(connect(database, **options))
+        return given[-1]
+
+    monkeypatch.setattr(files, "connect", remember)
+    monkeypatch.setattr(files, "sync", fail_after_connecting)
+
+    with pytest.raises(DatabaseUnavailable, match="SQLite's log: Input/output error"):
+        open_engine(left_by_the_dead, files=files)
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        given[0].execute("SELECT 1")
+
+
+def test_opening_for_an_audit_asks_nothing_of_the_disk(
+    left_by_the_dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("an audit synced a file"))
+
+    open_engine_read_only(left_by_the_dead).dispose()

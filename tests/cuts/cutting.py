@@ -8,7 +8,6 @@ again.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +64,7 @@ class Tally:
 
 def disks(operations: Sequence[Operation], start: Disk | None = None) -> Iterator[tuple[int, Disk]]:
     """Give the disk after each number of operations; it is one disk that goes on changing."""
-    disk = copy.deepcopy(start) if start is not None else Disk()
+    disk = start.copy() if start is not None else Disk()
     yield 0, disk
     for number, operation in enumerate(operations, start=1):
         disk.apply(operation)
@@ -74,7 +73,7 @@ def disks(operations: Sequence[Operation], start: Disk | None = None) -> Iterato
 
 def disk_at(operations: Sequence[Operation], cut: int, start: Disk | None = None) -> Disk:
     """The disk after a number of operations from `start`, or from an empty disk, on."""
-    disk = copy.deepcopy(start) if start is not None else Disk()
+    disk = start.copy() if start is not None else Disk()
     for operation in operations[:cut]:
         disk.apply(operation)
     return disk

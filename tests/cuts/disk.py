@@ -13,7 +13,7 @@ is written keeps its bytes outside the write (SQLite's "powersafe overwrite").
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from random import Random
 
@@ -31,6 +31,8 @@ class Kind(Enum):
     SYNC = auto()
     SYNC_FAILED = auto()
     DELETE = auto()
+    FORGET = auto()
+    """The cache drops what it believes to be on the disk; what a failed sync left is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,16 @@ class _File:
         for piece in self.pieces:
             piece.dropped = True
 
+    def forget(self) -> None:
+        """Read everything from the disk again; only what is still to be written stays."""
+        self.pieces[:] = [piece for piece in self.pieces if not piece.dropped]
+        self.cache[:] = self.durable
+        for piece in self.pieces:
+            if piece.data is None:
+                _resize(self.cache, piece.at)
+            else:
+                _put(self.cache, piece.at, piece.data)
+
 
 class Disk:
     """The files of one folder, changed by operations in order."""
@@ -114,6 +126,22 @@ class Disk:
         for name, image in images.items():
             disk._names[name] = _File(bytearray(image), bytearray(image))
         disk._durable = dict(disk._names)
+        return disk
+
+    def copy(self) -> Disk:
+        """Another disk in the same state."""
+        disk = Disk()
+        files = {
+            id(file): _File(
+                bytearray(file.durable),
+                bytearray(file.cache),
+                [replace(piece) for piece in file.pieces],
+                file.writes,
+            )
+            for file in (*self._names.values(), *self._durable.values())
+        }
+        disk._names = {name: files[id(file)] for name, file in self._names.items()}
+        disk._durable = {name: files[id(file)] for name, file in self._durable.items()}
         return disk
 
     def apply(self, operation: Operation) -> None:
@@ -157,6 +185,8 @@ class Disk:
                 file.sync()
             case Kind.SYNC_FAILED:
                 file.fail_to_sync()
+            case Kind.FORGET:
+                file.forget()
 
 
 class _Fate(Enum):

@@ -6,9 +6,8 @@ Result codes become the exceptions that `sqlite3` makes of them; nothing else is
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import apsw
@@ -21,20 +20,16 @@ _OPERATIONAL = {
 _INTEGRITY = {apsw.SQLITE_CONSTRAINT, apsw.SQLITE_MISMATCH}
 
 
-def connector(vfs: str) -> Callable[..., Any]:
-    """Return what opens files through the file system of this name, as `sqlite3.connect` would."""
-    return partial(_connect, vfs)
-
-
-def _connect(
-    vfs: str,
+def connect(
     database: str,
     *,
+    vfs: str,
     uri: bool,
     timeout: float,
     check_same_thread: bool,
     isolation_level: None,
 ) -> DriverConnection:
+    """Open a file through the file system of this name, as `sqlite3.connect` would."""
     assert uri
     assert not check_same_thread
     assert isolation_level is None
@@ -73,7 +68,8 @@ class DriverConnection:
             self.execute("ROLLBACK")
 
     def close(self) -> None:
-        with _translated():
+        # SQLite closes whatever happens; apsw tells of what failed meanwhile.
+        with suppress(apsw.Error):
             self.apsw.close()
 
 

@@ -6,7 +6,6 @@ was written, durable or not, for the next process to see, and a power cut can co
 
 from __future__ import annotations
 
-import copy
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.cuts.vfs import recording
 from tests.worlds import SECOND_US, World
 
 KILL = "kill"
+PROCESS = "second"
 ASKED_AGAIN, SENT_ANEW = 2, 3
 
 
@@ -49,7 +49,7 @@ def state_of(run: Run, cut: int, number: str, disk: Disk) -> State:
     """
     name = f"{run.name}/{cut}/{number}"
     if number == KILL:
-        return State(name, cut, disk.cache(), copy.deepcopy(disk))
+        return State(name, cut, disk.cache(), disk.copy())
     images = disk.cut(dice_of(name))
     return State(name, cut, images, Disk.holding(images))
 
@@ -60,25 +60,33 @@ def recover(run: Run, state: State, workplace: Path) -> Run:
     Args:
         run: The run that ended.
         state: What it left.
-        workplace: The folder of that run; its vault is still there.
+        workplace: The folder of that run, with its vault.
 
     Returns:
         What the recovery wrote and promised, on top of what was promised before.
 
     """
-    folder = workplace / "recovery"
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "db").mkdir(parents=True)
-    lay_out(state.images, folder / "db")
-    seed = run.name
+    folder = laid_out(state, workplace)
     with recording(state.name.encode()) as vfs:
         again = Run(state.name, vfs.operations, run.oracle, before=run.promises(state.cut))
         with open_product(folder, vfs) as engine:
             migrate(engine)
-            world = ObservedWorld(engine, workplace / "vault", again, seed=seed, process=state.name)
+            world = ObservedWorld(engine, folder / "vault", again, seed=run.name, process=PROCESS)
             go_on(world, run, state)
             _audit(world, folder / "db" / "ledger.sqlite")
     return again
+
+
+def laid_out(state: State, workplace: Path) -> Path:
+    """Make a folder anew that holds what the next process finds: the database and the vault."""
+    folder = workplace / "next"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "db").mkdir(parents=True)
+    lay_out(state.images, folder / "db")
+    # The next process keeps a mark of its own: that of the run knows what came after the cut.
+    ignored = shutil.ignore_patterns("*.mark*")
+    shutil.copytree(workplace / "vault", folder / "vault", ignore=ignored)
+    return folder
 
 
 def go_on(world: World, run: Run, state: State) -> None:

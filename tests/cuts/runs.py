@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from sqlalchemy import Engine, event
 
 from ledger.application import Accepted, Outcome, Submission
 from ledger.record.database import open_engine
+from ledger.record.facts import Batch
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.schema import migrate
 from ledger.signer import LocalSigner
 from tests.cuts.disk import Operation
-from tests.cuts.driver import DriverConnection, connector
+from tests.cuts.driver import DriverConnection
 from tests.cuts.oracle import Acknowledged, Oracle, Promises
-from tests.cuts.vfs import RecordingVFS, recording
+from tests.cuts.vfs import RecordingFiles, RecordingVFS, recording
 from tests.databases import sqlite_file_url
 from tests.worlds import ORIGIN, World
 
@@ -97,10 +97,10 @@ class _Recorder(LedgerRecorder):
         super().__init__(engine)
         self._run = run
 
-    def insert_events(self, stored_events: Any, *, batch: Any = None, **kwargs: Any) -> Any:
+    def append(self, batch: Batch) -> None:
         """Note where the batch ends and write it."""
         self._run.before.sizes.add(batch.size + len(batch.entries))
-        return super().insert_events(stored_events, batch=batch, **kwargs)
+        super().append(batch)
 
 
 class ObservedWorld(World):
@@ -206,7 +206,7 @@ def perform(settings: Settings, folder: Path) -> Run:
 def open_product(folder: Path, vfs: RecordingVFS) -> Iterator[Engine]:
     """Open the database in a folder as production does."""
     (folder / "db").mkdir(exist_ok=True)
-    engine = open_engine(sqlite_file_url(folder / "db"), connect=connector(vfs.label))
+    engine = open_engine(sqlite_file_url(folder / "db"), files=RecordingFiles(vfs))
     try:
         yield engine
     finally:

@@ -19,9 +19,9 @@ from tests.cuts.replay import replay
 from tests.cuts.runs import Run, folder_in_memory, perform, settings_of
 
 STATES, STATES_FULL = 20_000, 100_000
-TEETH = 800
+TEETH = 500
 # (seed, share of the states)
-RUNS = (("1", 0.3), ("2", 0.3), ("3", 0.3), ("wide 4", 0.1))
+RUNS = (("1", 0.15), ("2", 0.25), ("7", 0.25), ("13", 0.25), ("wide 4", 0.1))
 RUNS_FULL = (*((str(number), 0.048) for number in range(10, 30)), ("wide 30", 0.04))
 
 

@@ -6,7 +6,6 @@ A kill is the worse beginning: the next process sees commits that are written an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -18,6 +17,7 @@ from tests.cuts.disk import Kind
 from tests.cuts.recovery import KILL, recover, state_of
 from tests.cuts.replay import replay
 from tests.cuts.runs import Run, folder_in_memory, perform, settings_of
+from tests.cuts.vfs import RecordingFiles
 
 ENDS, ENDS_FULL = 14, 300
 STATES_EACH = 60
@@ -104,21 +104,16 @@ def test_what_a_killed_process_had_not_synced_is_made_durable_before_it_is_ackno
     assert "SYNC" in [o.kind.name for o in again.operations[:at] if o.name.endswith("-wal")]
 
 
-def test_a_recovery_that_does_not_sync_what_it_finds_is_caught(folder: Path) -> None:
-    """The teeth of the tests above, and the state is made again by its name."""
+def test_a_recovery_that_does_not_sync_what_it_finds_is_caught(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The teeth of the tests above."""
     run = run_of(SEED, folder)
     before_sync = [cut for cut, o in enumerate(run.operations) if o.kind is Kind.SYNC][-12:-4]
-    found = Tally()
-    for cut in before_sync:
-        state = state_of(run, cut, KILL, disk_at(run.operations, cut))
-        again = recover(run, state, folder / run.name)
-        # Every sync before the first new promise is undone.
-        first = next(at for at, _ in again.acknowledged)
-        again.operations = [
-            replace(o, kind=Kind.WRITE, data=b"") if number < first and o.kind is Kind.SYNC else o
-            for number, o in enumerate(again.operations)
-        ]
-        found += examine(again, folder / "states", states=STATES_EACH, start=state.disk)
+    monkeypatch.setattr(RecordingFiles, "syncs", False)
+    monkeypatch.setattr(RecordingFiles, "forgets", False)
+
+    _, found = cut_recoveries(run, [(cut, KILL) for cut in before_sync], folder)
 
     assert found.losing > 10
 

@@ -7,7 +7,9 @@ survive, and is left to the system.
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +17,11 @@ from typing import Any
 
 import apsw
 
-from tests.cuts.disk import Kind, Operation
+from ledger.record.sqlite_files import SystemFiles
+from tests.cuts.disk import Disk, Kind, Operation
+from tests.cuts.driver import connect
 
-_NEW = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL
+_LOGS = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL
 _SYSTEM = "unix"
 _numbers = itertools.count(1)
 
@@ -46,17 +50,26 @@ def no_fault(verb: str, name: str) -> None:
 class RecordingVFS(apsw.VFS):
     """The system's file system, written down."""
 
-    def __init__(self, *, seed: bytes) -> None:
+    def __init__(self, *, seed: bytes, disk: Disk | None) -> None:
         self.label = f"recording-{next(_numbers)}"
         # SQLite draws its random numbers from the default file system only.
         super().__init__(self.label, _SYSTEM, makedefault=True)
         self.operations: list[Operation] = []
         self.fault: Fault = no_fault
         self._seed = seed
+        self._disk = disk
 
     def note(self, operation: Operation) -> None:
         """Write one operation down."""
         self.operations.append(operation)
+        if self._disk is not None:
+            self._disk.apply(operation)
+
+    def read_anew(self, path: Path) -> None:
+        """Let the cache forget a file: what it read is no more than what the disk holds."""
+        self.note(Operation(Kind.FORGET, path.name))
+        if self._disk is not None:
+            path.write_bytes(self._disk.cache()[path.name])
 
     def ask(self, verb: str, name: str) -> None:
         """Fail here if the test wants it."""
@@ -76,8 +89,8 @@ class RecordingVFS(apsw.VFS):
         file = _File(self, path.name, name, flags)
         if fresh:
             self.note(Operation(Kind.CREATE, path.name))
-            # SQLite syncs the folder with the first sync of a new journal.
-            file.folder = bool(flags[0] & _NEW)
+        # SQLite syncs the folder with each handle's first sync of a journal or log.
+        file.folder = bool(flags[0] & _LOGS)
         return file
 
     def xDelete(self, path: str, sync: bool) -> None:  # noqa: N802, FBT001
@@ -143,10 +156,49 @@ class _File(apsw.VFSFile):
             self._vfs.note(Operation(Kind.WRITE, self._name, offset, bytes(data)))
 
 
+class RecordingFiles(SystemFiles):
+    """What the product asks of the system beside SQLite, on the same disk."""
+
+    syncs = True
+    forgets = True
+    """Tests take these away to see what is lost without."""
+
+    def __init__(self, vfs: RecordingVFS) -> None:
+        self._vfs = vfs
+
+    def connect(self, database: str, **options: Any) -> Any:
+        """Open a database through the file system."""
+        return connect(database, vfs=self._vfs.label, **options)
+
+    def sync(self, path: Path) -> None:
+        """Make a file durable, or fail to."""
+        if not path.exists():
+            raise FileNotFoundError(path)
+        if not self.syncs:
+            return
+        try:
+            self._vfs.ask(Verb.SYNC, path.name)
+        except apsw.Error as error:
+            self._vfs.note(Operation(Kind.SYNC_FAILED, path.name))
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) from error
+        self._vfs.note(Operation(Kind.SYNC, path.name))
+
+    def forget(self, path: Path) -> None:
+        """Drop what is cached of a file."""
+        if self.forgets:
+            self._vfs.read_anew(path)
+
+
 @contextmanager
-def recording(seed: bytes) -> Iterator[RecordingVFS]:
-    """Register a recording file system, SQLite's own dice thrown anew from its seed."""
-    vfs = RecordingVFS(seed=seed)
+def recording(seed: bytes, disk: Disk | None = None) -> Iterator[RecordingVFS]:
+    """Register a recording file system, SQLite's own dice thrown anew from its seed.
+
+    Args:
+        seed: Of the salts that SQLite writes.
+        disk: The disk that the files lie on, if operations may fail: what it has lost is not read.
+
+    """
+    vfs = RecordingVFS(seed=seed, disk=disk)
     apsw.randomness(0)
     try:
         yield vfs
