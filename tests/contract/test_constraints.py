@@ -42,16 +42,16 @@ def test_an_index_is_taken_once(recorder: LedgerRecorder) -> None:
     assert recorder.entry_at(0) == make_entry(0)
 
 
-def test_a_position_in_a_stream_is_taken_once(recorder: LedgerRecorder) -> None:
-    fill(recorder, 2)
+def test_a_position_in_a_stream_is_taken_once(adapter: LedgerRecorder) -> None:
+    fill(adapter, 2)
 
-    check_refused_plainly(recorder, next_batch(recorder, seq=1))
+    check_refused_plainly(adapter, next_batch(adapter, seq=1))
 
 
-def test_a_leaf_is_recorded_once(recorder: LedgerRecorder) -> None:
-    leaf = fill(recorder, 1).entries[0].leaf
+def test_a_leaf_is_recorded_once(adapter: LedgerRecorder) -> None:
+    leaf = fill(adapter, 1).entries[0].leaf
 
-    check_refused_plainly(recorder, next_batch(recorder, leaf=leaf))
+    check_refused_plainly(adapter, next_batch(adapter, leaf=leaf))
 
 
 @pytest.mark.parametrize(
@@ -62,28 +62,28 @@ def test_a_leaf_is_recorded_once(recorder: LedgerRecorder) -> None:
         pytest.param({"entry": bytes(65_536)}, id="entry over 65,535 bytes"),
     ],
 )
-def test_a_wrong_size_is_refused(recorder: LedgerRecorder, change: dict[str, bytes]) -> None:
-    batch = replace(next_batch(recorder, **change), commands=())
+def test_a_wrong_size_is_refused(adapter: LedgerRecorder, change: dict[str, bytes]) -> None:
+    batch = replace(next_batch(adapter, **change), commands=())
 
-    check_refused_plainly(recorder, batch)
-
-
-def test_an_entry_of_the_largest_size_is_taken(recorder: LedgerRecorder) -> None:
-    write(recorder, next_batch(recorder, entry=bytes(65_535)))
-
-    assert recorder.entry_at(0) == make_entry(0)._replace(entry=bytes(65_535))
+    check_refused_plainly(adapter, batch)
 
 
-def test_a_command_id_is_recorded_once_and_the_error_says_where(recorder: LedgerRecorder) -> None:
-    fill(recorder, 2)
+def test_an_entry_of_the_largest_size_is_taken(adapter: LedgerRecorder) -> None:
+    write(adapter, next_batch(adapter, entry=bytes(65_535)))
+
+    assert adapter.entry_at(0) == make_entry(0)._replace(entry=bytes(65_535))
+
+
+def test_a_command_id_is_recorded_once_and_the_error_says_where(adapter: LedgerRecorder) -> None:
+    fill(adapter, 2)
     again = CommandKey("party/ann", "id-1", digest("other"), 2)
-    batch = replace(next_batch(recorder), commands=(again,))
+    batch = replace(next_batch(adapter), commands=(again,))
 
     with pytest.raises(DuplicateCommand) as refused:
-        write(recorder, batch)
+        write(adapter, batch)
 
     assert refused.value.found == CommandKey("party/ann", "id-1", digest("command", 1), 1)
-    assert recorder.head().size == 2
+    assert adapter.head().size == 2
 
 
 @pytest.mark.parametrize(
@@ -94,20 +94,20 @@ def test_a_command_id_is_recorded_once_and_the_error_says_where(recorder: Ledger
     ],
 )
 def test_an_entry_carries_one_command(
-    recorder: LedgerRecorder, key: tuple[str, str, bytes, int]
+    adapter: LedgerRecorder, key: tuple[str, str, bytes, int]
 ) -> None:
-    fill(recorder, 1)
+    fill(adapter, 1)
 
-    check_refused_plainly(recorder, replace(next_batch(recorder), commands=(CommandKey(*key),)))
+    check_refused_plainly(adapter, replace(next_batch(adapter), commands=(CommandKey(*key),)))
 
 
-def test_one_id_is_free_for_each_party(recorder: LedgerRecorder) -> None:
-    fill(recorder, 1)
+def test_one_id_is_free_for_each_party(adapter: LedgerRecorder) -> None:
+    fill(adapter, 1)
     theirs = CommandKey("party/bob", "id-0", digest("other"), 1)
 
-    write(recorder, replace(next_batch(recorder), commands=(theirs,)))
+    write(adapter, replace(next_batch(adapter), commands=(theirs,)))
 
-    assert recorder.find_command("party/bob", "id-0") == theirs
+    assert adapter.find_command("party/bob", "id-0") == theirs
 
 
 @pytest.mark.parametrize(
@@ -119,41 +119,41 @@ def test_one_id_is_free_for_each_party(recorder: LedgerRecorder) -> None:
     ],
 )
 def test_a_public_key_is_registered_once(
-    recorder: LedgerRecorder, key: tuple[bytes, str, int]
+    adapter: LedgerRecorder, key: tuple[bytes, str, int]
 ) -> None:
     first = KeyRow(digest("key"), "party/ann", 0)
-    write(recorder, replace(next_batch(recorder), keys=(first,)))
+    write(adapter, replace(next_batch(adapter), keys=(first,)))
 
-    check_refused_plainly(recorder, replace(next_batch(recorder), keys=(KeyRow(*key),)))
+    check_refused_plainly(adapter, replace(next_batch(adapter), keys=(KeyRow(*key),)))
 
-    assert recorder.find_key(digest("key")) == first
+    assert adapter.find_key(digest("key")) == first
 
 
-def test_one_box_a_field(recorder: LedgerRecorder) -> None:
-    batch = make_batch(recorder.head(), make_entry(0), boxes=True)
+def test_one_box_a_field(adapter: LedgerRecorder) -> None:
+    batch = make_batch(adapter.head(), make_entry(0), boxes=True)
 
-    check_refused_plainly(recorder, replace(batch, disclosures=batch.disclosures * 2))
+    check_refused_plainly(adapter, replace(batch, disclosures=batch.disclosures * 2))
 
 
 def test_a_batch_of_two_writes_neither_when_the_second_is_refused(
-    recorder: LedgerRecorder,
+    adapter: LedgerRecorder,
 ) -> None:
     first, second = make_entry(0), make_entry(1)._replace(seq=0)
 
-    check_refused_plainly(recorder, make_batch(recorder.head(), first, second))
+    check_refused_plainly(adapter, make_batch(adapter.head(), first, second))
 
 
-def test_only_full_tiles_are_stored(recorder: LedgerRecorder) -> None:
+def test_only_full_tiles_are_stored(adapter: LedgerRecorder) -> None:
     with pytest.raises(IntegrityError, match="tile_full"):
-        recorder.put_tiles([Tile(0, 0, bytes(8192)), Tile(0, 1, bytes(8160))])
+        adapter.put_tiles([Tile(0, 0, bytes(8192)), Tile(0, 1, bytes(8160))])
 
-    assert recorder.tile(0, 0) is None
+    assert adapter.tile(0, 0) is None
 
 
-def test_a_stored_entry_comes_back_as_it_was(recorder: LedgerRecorder) -> None:
+def test_a_stored_entry_comes_back_as_it_was(adapter: LedgerRecorder) -> None:
     text = '{"name":"印证 \\u0000"}'
     entry = SealedEntry(0, "item/店/1", 0, "t/1", digest(1), digest(2), text.encode())
 
-    write(recorder, make_batch(recorder.head(), entry))
+    write(adapter, make_batch(adapter.head(), entry))
 
-    assert recorder.entry_at(0) == entry
+    assert adapter.entry_at(0) == entry

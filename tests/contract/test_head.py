@@ -17,18 +17,18 @@ from ledger.record.recorder import LedgerRecorder
 from tests.contract.making import EMPTY, digest, events_of, fill, make_batch, make_entry, write
 
 
-def test_a_batch_moves_the_head_to_its_last_leaf(recorder: LedgerRecorder) -> None:
-    batch = fill(recorder, 3)
+def test_a_batch_moves_the_head_to_its_last_leaf(adapter: LedgerRecorder) -> None:
+    batch = fill(adapter, 3)
 
-    assert recorder.head() == HeadRow(size=3, leaf=batch.entries[-1].leaf, epoch=0)
+    assert adapter.head() == HeadRow(size=3, leaf=batch.entries[-1].leaf, epoch=0)
 
 
-def test_a_batch_returns_index_plus_one_of_each_entry(recorder: LedgerRecorder) -> None:
-    fill(recorder, 2)
-    head = recorder.head()
+def test_a_batch_returns_index_plus_one_of_each_entry(adapter: LedgerRecorder) -> None:
+    fill(adapter, 2)
+    head = adapter.head()
     batch = make_batch(head, make_entry(2), make_entry(3))
 
-    assert recorder.insert_events(events_of(batch), batch=batch, tracking=None) == [3, 4]
+    assert adapter.insert_events(events_of(batch), batch=batch, tracking=None) == [3, 4]
 
 
 @pytest.mark.parametrize(
@@ -42,29 +42,29 @@ def test_a_batch_returns_index_plus_one_of_each_entry(recorder: LedgerRecorder) 
     ],
 )
 def test_a_batch_on_another_head_writes_nothing(
-    recorder: LedgerRecorder, stale: dict[str, object]
+    adapter: LedgerRecorder, stale: dict[str, object]
 ) -> None:
-    fill(recorder, 2)
-    found = recorder.head()
+    fill(adapter, 2)
+    found = adapter.head()
     expected = found._replace(**stale)
     batch = make_batch(expected, make_entry(expected.size, seq=7))
 
     with pytest.raises(HeadMoved) as refused:
-        write(recorder, batch)
+        write(adapter, batch)
 
     assert (refused.value.expected, refused.value.found) == (expected, found)
-    assert recorder.head() == found
-    assert recorder.entry_at(2) is None
+    assert adapter.head() == found
+    assert adapter.entry_at(2) is None
 
 
-def test_of_two_writers_on_one_head_exactly_one_wins(recorder: LedgerRecorder) -> None:
+def test_of_two_writers_on_one_head_exactly_one_wins(adapter: LedgerRecorder) -> None:
     start = Barrier(2)
 
     def race(stream: str) -> object:
         batch = make_batch(EMPTY, make_entry(0, stream=stream))
         start.wait()
         try:
-            return recorder.insert_events(events_of(batch), batch=batch)
+            return adapter.insert_events(events_of(batch), batch=batch)
         except HeadMoved as lost:
             return lost
 
@@ -73,27 +73,27 @@ def test_of_two_writers_on_one_head_exactly_one_wins(recorder: LedgerRecorder) -
 
     lost = [result for result in results if isinstance(result, HeadMoved)]
     assert [result for result in results if result == [1]] == [[1]]
-    assert [(error.expected, error.found) for error in lost] == [(EMPTY, recorder.head())]
-    assert len(recorder.entries(0, 10)) == 1
+    assert [(error.expected, error.found) for error in lost] == [(EMPTY, adapter.head())]
+    assert len(adapter.entries(0, 10)) == 1
 
 
-def test_a_new_term_refuses_the_old_leader(recorder: LedgerRecorder) -> None:
-    old = recorder.head()
+def test_a_new_term_refuses_the_old_leader(adapter: LedgerRecorder) -> None:
+    old = adapter.head()
 
-    new = recorder.raise_epoch(old)
+    new = adapter.raise_epoch(old)
 
     with pytest.raises(HeadMoved) as refused:
-        write(recorder, make_batch(old, make_entry(0)))
+        write(adapter, make_batch(old, make_entry(0)))
     assert refused.value.found == new == HeadRow(0, None, 1)
-    write(recorder, make_batch(new, make_entry(0)))
+    write(adapter, make_batch(new, make_entry(0)))
 
 
-def test_only_one_leader_gets_a_term(recorder: LedgerRecorder) -> None:
-    seen = recorder.head()
-    raised = recorder.raise_epoch(seen)
+def test_only_one_leader_gets_a_term(adapter: LedgerRecorder) -> None:
+    seen = adapter.head()
+    raised = adapter.raise_epoch(seen)
 
     with pytest.raises(HeadMoved) as refused:
-        recorder.raise_epoch(seen)
+        adapter.raise_epoch(seen)
 
     assert (refused.value.expected, refused.value.found) == (seen, raised)
 
@@ -118,31 +118,31 @@ CHANGES = [
 
 @pytest.mark.parametrize(("change", "field"), CHANGES)
 def test_events_and_entries_that_differ_are_refused(
-    recorder: LedgerRecorder, change: dict[str, object], field: str
+    adapter: LedgerRecorder, change: dict[str, object], field: str
 ) -> None:
     batch = make_batch(EMPTY, make_entry(0))
     other = replace(batch, entries=(batch.entries[0]._replace(**change),))
 
     with pytest.raises(FactsDisagree) as refused:
-        recorder.insert_events(events_of(batch), batch=other)
+        adapter.insert_events(events_of(batch), batch=other)
 
     assert (refused.value.index, refused.value.field) == (0, field)
-    assert recorder.head() == EMPTY
+    assert adapter.head() == EMPTY
 
 
 @pytest.mark.parametrize("batch", [None, Batch(0, None, 0, ()), make_batch(EMPTY)])
-def test_events_without_entries_are_refused(recorder: LedgerRecorder, batch: Batch | None) -> None:
+def test_events_without_entries_are_refused(adapter: LedgerRecorder, batch: Batch | None) -> None:
     events = events_of(make_batch(EMPTY, make_entry(0)))
 
     with pytest.raises(FactsDisagree):
-        recorder.insert_events(events, batch=batch)
+        adapter.insert_events(events, batch=batch)
 
 
-def test_facts_of_an_unknown_name_are_refused(recorder: LedgerRecorder) -> None:
+def test_facts_of_an_unknown_name_are_refused(adapter: LedgerRecorder) -> None:
     batch = make_batch(EMPTY, make_entry(0))
 
     with pytest.raises(TypeError, match="unknown facts: tracking, snapshot"):
-        recorder.insert_events(events_of(batch), batch=batch, tracking=1, snapshot=None)
+        adapter.insert_events(events_of(batch), batch=batch, tracking=1, snapshot=None)
 
 
 def test_settling_waits_for_one_commit_that_changes_nothing(recorder: LedgerRecorder) -> None:

@@ -31,13 +31,15 @@ from ledger.record.facts import Batch, CommandKey, HeadRow, SealedEntry
 from ledger.record.recorder import LedgerRecorder
 from tests.contract.making import digest
 from tests.databases import migrated_engine
+from tests.determinism.simdb import SimDatabase
+from tests.determinism.simrecorder import Link, SimRecorder
 
 sys.modules.setdefault("eventsourcing.cipher", eventsourcing.cryptography)
 
 from eventsourcing.tests import persistence as cases  # noqa: E402
 
 
-class SealingRecorder(LedgerRecorder):
+class Sealing(LedgerRecorder):
     """Seals whatever it is given, as the writer would, and decides again when it lost a race."""
 
     _numbers = count()
@@ -72,11 +74,27 @@ class SealingRecorder(LedgerRecorder):
         return Batch(head.size, head.leaf, head.epoch, entries, commands)
 
 
-class SilentRecorder(SealingRecorder):
+class Silent(LedgerRecorder):
     """The library wants no notification ids of a recorder of aggregates alone."""
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
         super().insert_events(stored_events, **kwargs)
+
+
+class SealingRecorder(Sealing):
+    pass
+
+
+class SilentRecorder(Silent, Sealing):
+    pass
+
+
+class SimulatedRecorder(Sealing, SimRecorder):
+    pass
+
+
+class SilentSimulatedRecorder(Silent, Sealing, SimRecorder):
+    pass
 
 
 @contextmanager
@@ -109,6 +127,17 @@ class OnPostgreSQL(OnAnyDatabase):
             yield
 
 
+class OnSimulation:
+    @pytest.fixture(autouse=True)
+    def _open(self) -> Iterator[None]:
+        self.database = SimDatabase()
+        with waiting_for_new_threads():
+            yield
+
+    def create_recorder(self) -> SimulatedRecorder:
+        return SimulatedRecorder(Link(self.database), originator_id_type=UUID)
+
+
 class OfAggregates:
     def create_recorder(self) -> SilentRecorder:
         return SilentRecorder(self.engine, originator_id_type=UUID)
@@ -129,6 +158,11 @@ class TestAggregateRecorderOnPostgreSQL(
     pass
 
 
+class TestAggregateRecorderOnSimulation(OnSimulation, cases.AggregateRecorderTestCase):
+    def create_recorder(self) -> SilentSimulatedRecorder:
+        return SilentSimulatedRecorder(Link(self.database), originator_id_type=UUID)
+
+
 class TestApplicationRecorderOnSQLite(Subscribing, OnSQLite, cases.ApplicationRecorderTestCase):
     pass
 
@@ -144,4 +178,14 @@ class TestNonInterleavingOnSQLite(OnSQLite, cases.NonInterleavingNotificationIDs
 
 
 class TestNonInterleavingOnPostgreSQL(OnPostgreSQL, cases.NonInterleavingNotificationIDsBaseCase):
+    pass
+
+
+class TestApplicationRecorderOnSimulation(
+    Subscribing, OnSimulation, cases.ApplicationRecorderTestCase
+):
+    pass
+
+
+class TestNonInterleavingOnSimulation(OnSimulation, cases.NonInterleavingNotificationIDsBaseCase):
     pass

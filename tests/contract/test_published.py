@@ -19,24 +19,24 @@ from tests.databases import open_recorder
 FULL = Tile(0, 0, b"\x01" * 8192)
 
 
-def test_the_latest_checkpoint_is_the_largest(recorder: LedgerRecorder) -> None:
-    assert recorder.latest_checkpoint() is None
+def test_the_latest_checkpoint_is_the_largest(adapter: LedgerRecorder) -> None:
+    assert adapter.latest_checkpoint() is None
 
-    recorder.put_checkpoint(0, b"empty", None)
-    recorder.put_checkpoint(5, b"five", 0)
-    recorder.put_checkpoint(300, b"more", 5)
+    adapter.put_checkpoint(0, b"empty", None)
+    adapter.put_checkpoint(5, b"five", 0)
+    adapter.put_checkpoint(300, b"more", 5)
 
-    assert recorder.latest_checkpoint() == Checkpoint(300, b"more")
-    assert recorder.checkpoint_at(5) == Checkpoint(5, b"five")
-    assert recorder.checkpoint_at(6) is None
+    assert adapter.latest_checkpoint() == Checkpoint(300, b"more")
+    assert adapter.checkpoint_at(5) == Checkpoint(5, b"five")
+    assert adapter.checkpoint_at(6) is None
 
 
-def test_the_same_checkpoint_again_changes_nothing(recorder: LedgerRecorder) -> None:
-    recorder.put_checkpoint(5, b"five", None)
+def test_the_same_checkpoint_again_changes_nothing(adapter: LedgerRecorder) -> None:
+    adapter.put_checkpoint(5, b"five", None)
 
-    recorder.put_checkpoint(5, b"five", None)
+    adapter.put_checkpoint(5, b"five", None)
 
-    assert recorder.latest_checkpoint() == Checkpoint(5, b"five")
+    assert adapter.latest_checkpoint() == Checkpoint(5, b"five")
 
 
 @pytest.mark.parametrize(
@@ -52,35 +52,35 @@ def test_the_same_checkpoint_again_changes_nothing(recorder: LedgerRecorder) -> 
     ],
 )
 def test_a_checkpoint_that_does_not_follow_the_latest_is_refused(
-    recorder: LedgerRecorder, size: int, note: bytes, previous_size: int | None
+    adapter: LedgerRecorder, size: int, note: bytes, previous_size: int | None
 ) -> None:
-    recorder.put_checkpoint(2, b"two", None)
-    recorder.put_checkpoint(5, b"five", 2)
+    adapter.put_checkpoint(2, b"two", None)
+    adapter.put_checkpoint(5, b"five", 2)
 
     with pytest.raises(CheckpointConflict) as refused:
-        recorder.put_checkpoint(size, note, previous_size)
+        adapter.put_checkpoint(size, note, previous_size)
 
     error = refused.value
     assert (error.size, error.previous_size, error.latest_size) == (size, previous_size, 5)
-    assert recorder.latest_checkpoint() == Checkpoint(5, b"five")
-    assert recorder.checkpoint_at(2) == Checkpoint(2, b"two")
+    assert adapter.latest_checkpoint() == Checkpoint(5, b"five")
+    assert adapter.checkpoint_at(2) == Checkpoint(2, b"two")
 
 
-def test_the_first_checkpoint_follows_none(recorder: LedgerRecorder) -> None:
+def test_the_first_checkpoint_follows_none(adapter: LedgerRecorder) -> None:
     with pytest.raises(CheckpointConflict) as refused:
-        recorder.put_checkpoint(5, b"five", 2)
+        adapter.put_checkpoint(5, b"five", 2)
 
     assert refused.value.latest_size is None
 
 
-def test_of_two_publishers_exactly_one_wins(recorder: LedgerRecorder) -> None:
-    recorder.put_checkpoint(2, b"two", None)
+def test_of_two_publishers_exactly_one_wins(adapter: LedgerRecorder) -> None:
+    adapter.put_checkpoint(2, b"two", None)
     start = Barrier(2)
 
     def publish(size: int) -> object:
         start.wait()
         try:
-            return recorder.put_checkpoint(size, b"note", 2)
+            return adapter.put_checkpoint(size, b"note", 2)
         except CheckpointConflict as lost:
             return lost
 
@@ -117,34 +117,34 @@ def wait_until_somebody_waits(recorder: LedgerRecorder) -> None:
     pytest.fail("nobody waits for a lock")
 
 
-def test_a_tile_comes_back_as_it_was(recorder: LedgerRecorder) -> None:
+def test_a_tile_comes_back_as_it_was(adapter: LedgerRecorder) -> None:
     high = Tile(3, 2**40, b"\x02" * 8192)
 
-    recorder.put_tiles([FULL, high])
+    adapter.put_tiles([FULL, high])
 
-    assert recorder.tile(0, 0) == FULL
-    assert recorder.tile(3, 2**40) == high
-    assert recorder.tile(1, 0) is None
+    assert adapter.tile(0, 0) == FULL
+    assert adapter.tile(3, 2**40) == high
+    assert adapter.tile(1, 0) is None
 
 
-def test_a_stored_tile_may_be_put_again_beside_a_new_one(recorder: LedgerRecorder) -> None:
-    recorder.put_tiles([FULL])
+def test_a_stored_tile_may_be_put_again_beside_a_new_one(adapter: LedgerRecorder) -> None:
+    adapter.put_tiles([FULL])
     new = Tile(0, 1, bytes(8192))
 
-    recorder.put_tiles([FULL, new])
-    recorder.put_tiles([])
+    adapter.put_tiles([FULL, new])
+    adapter.put_tiles([])
 
-    assert recorder.tile(0, 1) == new
+    assert adapter.tile(0, 1) == new
 
 
 def test_a_tile_with_other_hashes_is_refused_with_all_of_its_batch(
-    recorder: LedgerRecorder,
+    adapter: LedgerRecorder,
 ) -> None:
-    recorder.put_tiles([FULL])
+    adapter.put_tiles([FULL])
 
     with pytest.raises(TileConflict) as refused:
-        recorder.put_tiles([Tile(0, 1, bytes(8192)), Tile(0, 0, bytes(8192))])
+        adapter.put_tiles([Tile(0, 1, bytes(8192)), Tile(0, 0, bytes(8192))])
 
     assert (refused.value.level, refused.value.number) == (0, 0)
-    assert recorder.tile(0, 0) == FULL
-    assert recorder.tile(0, 1) is None
+    assert adapter.tile(0, 0) == FULL
+    assert adapter.tile(0, 1) is None

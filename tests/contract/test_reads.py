@@ -21,47 +21,47 @@ def fill_two_streams(recorder: LedgerRecorder) -> None:
     write(recorder, make_batch(recorder.head(), *entries))
 
 
-def test_a_range_has_its_start_and_not_its_stop(recorder: LedgerRecorder) -> None:
-    fill(recorder, 5)
+def test_a_range_has_its_start_and_not_its_stop(adapter: LedgerRecorder) -> None:
+    fill(adapter, 5)
 
-    assert recorder.entries(1, 3) == [make_entry(1), make_entry(2)]
-    assert recorder.entries(3, 9) == [make_entry(3), make_entry(4)]
-    assert recorder.entries(2, 2) == []
-    assert recorder.leaves(1, 3) == [digest("leaf", 1), digest("leaf", 2)]
-    assert recorder.leaves(4, 9) == [digest("leaf", 4)]
+    assert adapter.entries(1, 3) == [make_entry(1), make_entry(2)]
+    assert adapter.entries(3, 9) == [make_entry(3), make_entry(4)]
+    assert adapter.entries(2, 2) == []
+    assert adapter.leaves(1, 3) == [digest("leaf", 1), digest("leaf", 2)]
+    assert adapter.leaves(4, 9) == [digest("leaf", 4)]
 
 
 @pytest.mark.parametrize("read", ["entries", "leaves"])
 @pytest.mark.parametrize(("start", "stop"), [(-1, 3), (3, 2), (7, 7 + ROWS_MAX + 1)])
 def test_a_range_that_is_no_range_is_refused(
-    recorder: LedgerRecorder, read: str, start: int, stop: int
+    adapter: LedgerRecorder, read: str, start: int, stop: int
 ) -> None:
     with pytest.raises(ReadTooWide) as refused:
-        getattr(recorder, read)(start, stop)
+        getattr(adapter, read)(start, stop)
 
     evidence = (refused.value.start, refused.value.stop, refused.value.rows_max)
     assert evidence == (start, stop, ROWS_MAX)
 
 
-def test_the_widest_range_is_taken(recorder: LedgerRecorder) -> None:
-    fill(recorder, 1)
+def test_the_widest_range_is_taken(adapter: LedgerRecorder) -> None:
+    fill(adapter, 1)
 
-    assert recorder.entries(0, ROWS_MAX) == [make_entry(0)]
-
-
-def test_beyond_the_size_there_is_no_entry(recorder: LedgerRecorder) -> None:
-    fill(recorder, 2)
-
-    assert recorder.entry_at(1) == make_entry(1)
-    assert recorder.entry_at(2) is None
-    assert recorder.max_notification_id() == 2
+    assert adapter.entries(0, ROWS_MAX) == [make_entry(0)]
 
 
-def test_a_stream_is_read_in_order_and_up_to_an_index(recorder: LedgerRecorder) -> None:
-    fill_two_streams(recorder)
+def test_beyond_the_size_there_is_no_entry(adapter: LedgerRecorder) -> None:
+    fill(adapter, 2)
+
+    assert adapter.entry_at(1) == make_entry(1)
+    assert adapter.entry_at(2) is None
+    assert adapter.max_notification_id() == 2
+
+
+def test_a_stream_is_read_in_order_and_up_to_an_index(adapter: LedgerRecorder) -> None:
+    fill_two_streams(adapter)
 
     def indices(**bounds: int) -> list[int]:
-        return [entry.index for entry in recorder.stream_entries(GOLD, **bounds)]
+        return [entry.index for entry in adapter.stream_entries(GOLD, **bounds)]
 
     assert indices() == [0, 2, 4]
     assert indices(lte_index=3) == [0, 2]
@@ -69,14 +69,14 @@ def test_a_stream_is_read_in_order_and_up_to_an_index(recorder: LedgerRecorder) 
     assert indices(from_seq=1) == [2, 4]
     assert indices(limit=2) == [0, 2]
     assert indices(from_seq=1, limit=1) == [2]
-    assert recorder.stream_entries("item/shop/none") == []
+    assert adapter.stream_entries("item/shop/none") == []
 
 
-def test_the_last_entry_of_a_stream_at_an_index(recorder: LedgerRecorder) -> None:
-    fill_two_streams(recorder)
+def test_the_last_entry_of_a_stream_at_an_index(adapter: LedgerRecorder) -> None:
+    fill_two_streams(adapter)
 
     def last(stream: str, **bounds: int) -> int | None:
-        found = recorder.last_of_stream(stream, **bounds)
+        found = adapter.last_of_stream(stream, **bounds)
         return found.index if found else None
 
     assert last(IRON) == 3
@@ -86,43 +86,43 @@ def test_the_last_entry_of_a_stream_at_an_index(recorder: LedgerRecorder) -> Non
     assert last("item/shop/none") is None
 
 
-def test_a_command_is_found_by_party_and_id(recorder: LedgerRecorder) -> None:
-    fill(recorder, 2)
+def test_a_command_is_found_by_party_and_id(adapter: LedgerRecorder) -> None:
+    fill(adapter, 2)
 
-    found = recorder.find_command("party/ann", "id-1")
+    found = adapter.find_command("party/ann", "id-1")
 
     assert found == CommandKey("party/ann", "id-1", digest("command", 1), 1)
-    assert recorder.find_command("party/bob", "id-1") is None
-    assert recorder.find_command("party/ann", "id-2") is None
+    assert adapter.find_command("party/bob", "id-1") is None
+    assert adapter.find_command("party/ann", "id-2") is None
 
 
 def test_a_key_is_found_with_its_party_and_other_parties_are_seen(
-    recorder: LedgerRecorder,
+    adapter: LedgerRecorder,
 ) -> None:
-    assert not recorder.other_party_exists([])
+    assert not adapter.other_party_exists([])
     ann, bob = KeyRow(digest("a"), "party/ann", 0), KeyRow(digest("b"), "party/bob", 1)
-    batch = make_batch(recorder.head(), make_entry(0), make_entry(1))
-    write(recorder, replace(batch, keys=(ann, bob)))
+    batch = make_batch(adapter.head(), make_entry(0), make_entry(1))
+    write(adapter, replace(batch, keys=(ann, bob)))
 
-    assert recorder.find_key(digest("b")) == bob
-    assert recorder.find_key(digest("c")) is None
-    assert recorder.other_party_exists([])
-    assert recorder.other_party_exists(["party/ann"])
-    assert not recorder.other_party_exists({"party/ann", "party/bob"})
-
-
-def test_the_boxes_of_an_entry_come_by_name(recorder: LedgerRecorder) -> None:
-    fill(recorder, 2, boxes=True)
-
-    assert recorder.disclosures(1) == [Disclosure(1, "buyer", "party/ann", b"box")]
-    assert recorder.disclosures(2) == []
+    assert adapter.find_key(digest("b")) == bob
+    assert adapter.find_key(digest("c")) is None
+    assert adapter.other_party_exists([])
+    assert adapter.other_party_exists(["party/ann"])
+    assert not adapter.other_party_exists({"party/ann", "party/bob"})
 
 
-def test_ids_come_back_as_stream_names(recorder: LedgerRecorder) -> None:
-    fill_two_streams(recorder)
+def test_the_boxes_of_an_entry_come_by_name(adapter: LedgerRecorder) -> None:
+    fill(adapter, 2, boxes=True)
 
-    events = recorder.select_events(IRON)
-    notifications = recorder.select_notifications(start=4, limit=9)
+    assert adapter.disclosures(1) == [Disclosure(1, "buyer", "party/ann", b"box")]
+    assert adapter.disclosures(2) == []
+
+
+def test_ids_come_back_as_stream_names(adapter: LedgerRecorder) -> None:
+    fill_two_streams(adapter)
+
+    events = adapter.select_events(IRON)
+    notifications = adapter.select_notifications(start=4, limit=9)
 
     assert [(e.originator_id, e.originator_version) for e in events] == [(IRON, 1), (IRON, 2)]
     assert [(n.id, n.originator_id) for n in notifications] == [(4, IRON), (5, GOLD)]

@@ -12,21 +12,21 @@ from ledger.record.recorder import LedgerRecorder
 from tests.contract.making import fill, make_batch, make_entry, write
 
 
-def test_more_than_one_chunk_arrives_in_order(recorder: LedgerRecorder) -> None:
-    fill(recorder, 1100)
+def test_more_than_one_chunk_arrives_in_order(adapter: LedgerRecorder) -> None:
+    fill(adapter, 1100)
 
-    with recorder.subscribe() as subscription:
+    with adapter.subscribe() as subscription:
         ids = [notification.id for notification in islice(subscription, 1100)]
 
     assert ids == list(range(1, 1101))
 
 
-def test_entries_written_later_arrive_too(recorder: LedgerRecorder) -> None:
-    fill(recorder, 2)
+def test_entries_written_later_arrive_too(adapter: LedgerRecorder) -> None:
+    fill(adapter, 2)
 
-    with recorder.subscribe(gt=1) as subscription:
+    with adapter.subscribe(gt=1) as subscription:
         first = next(subscription)
-        writer = Thread(target=fill, args=(recorder, 2))
+        writer = Thread(target=fill, args=(adapter, 2))
         writer.start()
         later = list(islice(subscription, 2))
         writer.join()
@@ -35,7 +35,7 @@ def test_entries_written_later_arrive_too(recorder: LedgerRecorder) -> None:
 
 
 def test_only_the_topics_asked_for_arrive(
-    recorder: LedgerRecorder, monkeypatch: pytest.MonkeyPatch
+    adapter: LedgerRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With chunks of two, matches lie in several chunks and between strangers."""
     monkeypatch.setattr(polling, "_CHUNK", 2)
@@ -45,16 +45,16 @@ def test_only_the_topics_asked_for_arrive(
         type(entry)(entry.index, entry.stream, entry.seq, kind, entry.leaf, entry.command, b"")
         for entry, kind in zip(entries, kinds, strict=True)
     ]
-    write(recorder, make_batch(recorder.head(), *typed))
+    write(adapter, make_batch(adapter.head(), *typed))
 
-    with recorder.subscribe(topics=["a"]) as subscription:
+    with adapter.subscribe(topics=["a"]) as subscription:
         ids = [notification.id for notification in islice(subscription, 5)]
 
     assert ids == [1, 3, 4, 7, 9]
 
 
-def test_a_waiting_reader_wakes_up_when_stopped(recorder: LedgerRecorder) -> None:
-    subscription = recorder.subscribe()
+def test_a_waiting_reader_wakes_up_when_stopped(adapter: LedgerRecorder) -> None:
+    subscription = adapter.subscribe()
     seen: list[object] = []
     reader = Thread(target=lambda: seen.extend(subscription))
     reader.start()

@@ -1,0 +1,1 @@
+"""The ledger in a simulated world: databases, disks, clocks and networks that fail by seed."""

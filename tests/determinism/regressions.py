@@ -1,0 +1,15 @@
+"""Seeds that failed once, each with what it found; they run always.
+
+A seed means something else once the generator changes, which is why each finding has a test of its
+own as well; the seeds stay for what they are, histories that were hard once.
+"""
+
+from __future__ import annotations
+
+REGRESSIONS: dict[int, str] = {
+    0: "IndexError on a retry that another node recorded (tests/attacks/test_two_writers.py)",
+    10: "a damaged last entry was told to clients as their fault (test_flipped_rows.py)",
+    26: "a mark whose rename was not durable was believed durable (tests/unit/log/test_mark.py)",
+    40: "a receipt signed over a damaged leaf (tests/attacks/test_flipped_rows.py)",
+    14: "two publishers wrote the draft of one mark (tests/unit/log/test_mark.py)",
+}
