@@ -54,15 +54,19 @@ class Customer:
             if not self._send_waiting(http):
                 return
             for size in sizes:
-                self.waiting.append([next(self._steps) for _ in range(size)])
+                self.waiting.append([self.next() for _ in range(size)])
                 if not self._send_waiting(http):
                     return
             give_up = time.monotonic() + PATIENCE_S
             while until_death and not self.errors and time.monotonic() < give_up:
                 time.sleep(PAUSE_S)
-                self.waiting.append([next(self._steps)])
+                self.waiting.append([self.next()])
                 if not self._send_waiting(http):
                     return
+
+    def next(self) -> Prepared:
+        """Sign the next command."""
+        return next(self._steps)
 
     def _send_waiting(self, http: httpx2.Client) -> bool:
         while self.waiting:
