@@ -222,6 +222,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     ledger.QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     ledger.WriterStopped: _LATER,
     ledger.BackupRefused: _CLASH,
+    ledger.MarkNotAdopted: _CLASH,
     ledger.BackupDamaged: _CLASH,
     ledger.LedgerNotOpen: _LATER,
     ledger.LedgerExists: _CLASH,

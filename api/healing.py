@@ -12,20 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from api.config import PRIVATE_FOLDER, write_whole
-from api.custody import key_file
 from api.house import House
+from api.records import keep_record
 from ledger.crashpoints import CrashPoint, reach
 from ledger.log.gate import Class, Standing
 from ledger.log.healing import Healed, Healing, Progress
 from ledger.log.mark import Marked
 from ledger.log.mirror import Mirror
-from ledger.rules.canonical import encode
-from ledger.rules.text import b64encode, format_time
+from ledger.rules.text import format_time
 
-RECOVERIES = "recoveries"
 RECOVERY_TAG = b"yinzheng/recovery/v1\n"
-OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +104,5 @@ def _record(house: House, healed: Healed, lost: list[tuple[int, str, str]]) -> s
         "source": house.mirror,
         "to": healed.stop,
     }
-    document: dict[str, Any] = {"recovery": recovery, "schema": 1, "sigs": []}
-    if key_file(house.folder, OPERATOR).exists():
-        key = house.signer(OPERATOR)
-        signature = b64encode(key.sign(RECOVERY_TAG + encode(recovery)))
-        document["sigs"] = [{"key": key.key_id, "sig": signature}]
-    folder = house.folder / RECOVERIES
-    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-    file = folder / f"{healed.start}-{healed.stop}.json"
-    write_whole(file, encode(document) + b"\n")
-    return str(file)
+    name = f"{healed.start}-{healed.stop}"
+    return keep_record(house, name, "recovery", recovery, tag=RECOVERY_TAG)

@@ -13,6 +13,7 @@ LedgerError
 ├── WriterStopped          the server is stopping; nothing was recorded
 ├── BackupRefused          a backup cannot be made there, or did not verify
 ├── BackupDamaged          a backup is not what its list says; nothing was restored
+├── MarkNotAdopted         a mark cannot be adopted that way; nothing was changed
 ├── LedgerNotOpen          the folder or database holds no ledger
 ├── LedgerExists           `init` was asked to overwrite a ledger
 ├── KeyFileInvalid         a key file is missing, unreadable or not a key
@@ -105,6 +106,12 @@ class BackupDamaged(LedgerError):
     """A backup is not what its own list says, or does not verify; nothing was restored."""
 
     code = "backup-damaged"
+
+
+class MarkNotAdopted(LedgerError):
+    """A signer's mark cannot be adopted that way; nothing was changed."""
+
+    code = "mark-not-adopted"
 
 
 class LedgerNotOpen(LedgerError):

@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from api.cli import (
     checks,
     demo,
+    doctor,
     history,
     imports,
     items,
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (ledgers, recovery, imports, history, checks, submit, serving, signing, demo):
+for group in (ledgers, recovery, doctor, imports, history, checks, submit, serving, signing, demo):
     group.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(items.app, name="item")

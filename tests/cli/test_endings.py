@@ -13,7 +13,7 @@ import pytest
 from tests.cli.running import Program, row, table
 
 COMMANDS = (
-    *("audit", "demo", "export", "history", "import-sales", "init", "migrate", "prove"),
+    *("audit", "demo", "doctor", "export", "history", "import-sales", "init", "migrate", "prove"),
     *("backup", "rebuild", "restore", "serve", "status", "verify"),
     *("keys new", "keys show", "keys list", "keys party", "keys register", "keys add"),
     *("keys revoke", "keys object", "keys complete", "keys grant", "keys withdraw"),
