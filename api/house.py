@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from api.config import Config
+from api.config import Config, mark_of
 from api.custody import key_file, own_mark, signing_key, tree_signer
+from api.disk import DiskGuard, floor_of
 from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.hardware.key import HardwareKey
@@ -100,14 +101,31 @@ class House:
         mirror = None if self.mirror is None else Mirror(self.mirror, self.vkey)
         return Gate(self.recorder, self.marks, self.vkey, mirror=mirror)
 
+    @cached_property
+    def disk(self) -> DiskGuard:
+        """Watches the space that is left where this ledger writes; a server's disk it cannot see.
+
+        Raises:
+            Malformed: The environment names no number of bytes.
+
+        """
+        file = self.recorder.engine.url.database or ""
+        is_sqlite = self.recorder.engine.dialect.name == "sqlite"
+        database = [Path(file).absolute().parent] if is_sqlite else []
+        state = mark_of(self.origin)
+        folders = [*database, self.folder, *([state] if state.is_dir() else [])]
+        return DiskGuard(list(dict.fromkeys(folders)), floor=floor_of())
+
     def admit(self) -> None:
         """Pass if commands may be accepted now; asked before every commit.
 
         Raises:
             WriteLocked: The database is not the one that the log was signed from.
+            DiskLow: Too little space is left.
 
         """
         self.gate.admit_writing()
+        self.disk.admit()
 
     @cached_property
     def publisher(self) -> Publisher:

@@ -74,11 +74,14 @@ class Keeper:
         """Bring the projections up to date, let timers fire, publish what is new if it is time."""
         self._woken.clear()
         await self._step("standing", self._look)
+        await self._step("disk", self._house.disk.admit)
         await self._step("projections", self._house.runner.catch_up)
         if "standing" in self._failures:
             # Nothing may be written or signed: what follows could only fail for the same reason.
             return
-        await self._step("timers", partial(complete_due, self._house))
+        if "disk" not in self._failures:
+            await self._step("timers", partial(complete_due, self._house))
+        # Also on a disk that is nearly full: what was promised is published.
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._publish_next_s:
             self._publish_next_s = now_s + self._publish_every_s

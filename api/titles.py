@@ -37,6 +37,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "facts-disagree": ("The ledger found a fault in itself", "账本发现自身错误"),
     "head-behind": ("Published entries are gone", "已发布的条目丢失"),
     "head-moved": ("Another writer was first", "另一写入者抢先"),
+    "transaction-aborted": ("The database gave way to another writer", "数据库让位于另一写入者"),
     "imported-party-claimed": ("The imported party is claimed already", "该导入主体已被认领"),
     "internal-error": ("Something went wrong here", "服务器内部错误"),
     "invariant-broken": ("A rule of the ledger would break", "将违反账本的基本规则"),

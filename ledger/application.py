@@ -30,7 +30,7 @@ from ledger.errors import (
 from ledger.log.receipts import Receipt, ReceiptIssuer
 from ledger.proof.signatures import keys_in
 from ledger.record.draft import Draft, Tip
-from ledger.record.errors import EntryDamaged, HeadMoved, VaultError
+from ledger.record.errors import EntryDamaged, HeadMoved, TransactionAborted, VaultError
 from ledger.record.factory import LedgerFactory
 from ledger.record.facts import Disclosure
 from ledger.record.keys import KeyDirectory
@@ -170,7 +170,7 @@ class Ledger(Application[str]):
             for _ in range(ATTEMPTS):
                 try:
                     return self._commit(prepared)
-                except HeadMoved:
+                except (HeadMoved, TransactionAborted):
                     self._tip.forget()
                 except BaseException:
                     # A tip that may be stale must not decide anything more.

@@ -12,7 +12,7 @@ from ledger.record.errors import RecordError
 
 router = APIRouter(tags=["health"])
 
-_STEPS = ("standing", "checkpoint", "projections", "timers")
+_STEPS = ("standing", "disk", "checkpoint", "projections", "timers")
 
 
 @router.get(

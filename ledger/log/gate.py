@@ -24,7 +24,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from ledger.errors import WriteLocked
-from ledger.log.errors import CheckpointDamaged, MirrorUnusable, SignLocked
+from ledger.log.errors import CheckpointDamaged, MirrorUnusable, SignerUnavailable, SignLocked
 from ledger.log.extending import Extension, TreeSigner
 from ledger.log.mark import Marked
 from ledger.log.mirror import Mirror
@@ -271,6 +271,7 @@ class Gate:
         self._key = VerifierKey.parse(vkey)
         self._lock = threading.Lock()
         self._standing: Standing | None = None
+        self._known: Marked | None = None
 
     def standing(self) -> Standing:
         """Return what was found last; looks when nobody did. Raises as `look` does."""
@@ -281,6 +282,7 @@ class Gate:
 
         Raises:
             MarkDamaged: The mark cannot be read.
+            SignerUnavailable: The signer, who keeps the mark, never answered here.
             StorageError: The database contradicts itself; nothing may be written to it.
             DatabaseUnavailable: It cannot be read.
 
@@ -321,7 +323,7 @@ class Gate:
 
     def _facts(self, promises: Sequence[Promise]) -> Facts:
         # What is known outside is read first: what is appended meanwhile can only be ahead of it.
-        marked = self._mark.read()
+        marked = self._marked()
         known = [] if marked is None else [Tree(MARK, marked.size, marked.root)]
         published = self._published()
         if published is not None:
@@ -350,6 +352,18 @@ class Gate:
             promises=[(each, self._leaf(each.index)) for each in promises],
             unreachable=unreachable,
         )
+
+    def _marked(self) -> Marked | None:
+        """Read the mark; while its keeper does not answer, the one that was read last.
+
+        It only ever grows, so that what contradicted it then contradicts it now.
+        """
+        try:
+            self._known = self._mark.read()
+        except SignerUnavailable:
+            if self._known is None:
+                raise
+        return self._known
 
     def _published(self) -> Checkpoint | None:
         latest = self._recorder.latest_checkpoint()

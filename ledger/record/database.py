@@ -26,6 +26,7 @@ from ledger.record.errors import (
     DatabaseDamaged,
     DatabaseUnavailable,
     OutcomeUnknown,
+    TransactionAborted,
     UnsafeDatabase,
 )
 from ledger.record.sqlite_files import SettledConnections, SystemFiles
@@ -46,6 +47,8 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA cache_size = -65536",
 )
 _UNREADABLE: Final = "(unreadable)"
+# Serialization failure and deadlock: such a transaction is rolled back, also when COMMIT says so.
+_GIVEN_UP: Final = frozenset({"40001", "40P01"})
 _MUST_BE_ON: Final = ("fsync", "synchronous_commit")
 
 
@@ -92,6 +95,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     Raises:
         DatabaseUnavailable: The database refused before COMMIT; nothing was changed.
+        TransactionAborted: The database gave it up for another one; nothing was changed.
         eventsourcing.persistence.IntegrityError: A constraint or a trigger refused.
         OutcomeUnknown: COMMIT was sent and gave no clear answer.
 
@@ -109,6 +113,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
             transaction.commit()
             reach(CrashPoint.COMMIT_SENT)
         except Exception as error:
+            _check_given_up(error)
             # Whatever broke the answer, the commit itself may have happened.
             connection.invalidate()
             raise OutcomeUnknown(str(error)) from error
@@ -124,11 +129,19 @@ def translated(engine: Engine) -> Iterator[None]:
     except exc.IntegrityError as error:
         raise IntegrityError(str(error.orig)) from error
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        _check_given_up(error)
         raise DatabaseUnavailable(_name(engine), _reason(error)) from error
     except exc.DatabaseError as error:
         if isinstance(error.orig, sqlite3.DatabaseError):
             raise DatabaseDamaged(_name(engine), _reason(error)) from error
         raise DatabaseUnavailable(_name(engine), _reason(error)) from error
+
+
+def _check_given_up(error: Exception) -> None:
+    """Raise `TransactionAborted` if the database says that it rolled the transaction back."""
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    if sqlstate in _GIVEN_UP:
+        raise TransactionAborted(sqlstate) from error
 
 
 def _normal(url: str) -> URL:

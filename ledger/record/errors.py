@@ -145,6 +145,18 @@ class OutcomeUnknown(RecordError, OperationalError):
         self.reason = reason
 
 
+class TransactionAborted(RecordError, OperationalError):
+    """The database gave this transaction up for another one; decide again."""
+
+    code = "transaction-aborted"
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(
+            f"the database gave the transaction up (SQLSTATE {sqlstate}); nothing was changed"
+        )
+        self.sqlstate = sqlstate
+
+
 class HeadMoved(RecordError, IntegrityError):
     """The head is not the one that the batch was decided on; nothing was written."""
 

@@ -478,6 +478,7 @@ def test_health_says_what_was_checked(shared: Served) -> None:
         "checks": {
             "database": {"status": "ok"},
             "standing": {"status": "ok"},
+            "disk": {"status": "ok"},
             "checkpoint": {"status": "ok"},
             "projections": {"status": "ok"},
             "timers": {"status": "ok"},
