@@ -114,7 +114,10 @@ def lay_out(images: Images, folder: Path) -> Path:
         if path.name not in images:
             path.unlink()
     for name, image in images.items():
-        (folder / name).write_bytes(image)
+        # What is there is written over: memory taken anew is what would cost most.
+        with (folder / name).open("r+b" if (folder / name).exists() else "wb") as file:
+            file.write(image)
+            file.truncate()
     path = folder / "ledger.sqlite"
     path.touch()
     return path

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any
 
 import apsw
@@ -67,6 +68,20 @@ class DriverConnection:
         if self.apsw.in_transaction:
             self.execute("ROLLBACK")
 
+    def checkpoint_after(self, pages: int) -> None:
+        """Do what `PRAGMA wal_autocheckpoint` does.
+
+        SQLite ignores what fails then, for the commit has happened; apsw would raise it.
+        """
+
+        def write_back(connection: apsw.Connection, database: str, found: int) -> int:
+            if found >= pages:
+                with suppress(apsw.Error):
+                    connection.wal_checkpoint(database, apsw.SQLITE_CHECKPOINT_PASSIVE)
+            return apsw.SQLITE_OK
+
+        self.apsw.set_wal_hook(write_back)
+
     def close(self) -> None:
         # SQLite closes whatever happens; apsw tells of what failed meanwhile.
         with suppress(apsw.Error):
@@ -95,8 +110,7 @@ class DriverCursor:
         return next(self._rows, None)
 
     def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
-        wanted = self.arraysize if size is None else size
-        return [row for row, _ in zip(self._rows, range(wanted), strict=False)]
+        return list(islice(self._rows, self.arraysize if size is None else size))
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         return list(self._rows)

@@ -22,7 +22,7 @@ from ledger.record.errors import DatabaseUnavailable, OutcomeUnknown
 from ledger.record.schema import migrate
 from tests.cuts.cutting import Tally, dice_of, disks, lay_out
 from tests.cuts.recovery import PROCESS, State, laid_out
-from tests.cuts.runs import ObservedWorld, Run, open_product
+from tests.cuts.runs import ObservedWorld, Run, open_product, set_up, settings_of
 from tests.cuts.vfs import RecordingVFS, Verb, no_fault, recording
 from tests.worlds import SECOND_US
 
@@ -158,7 +158,8 @@ def work(run: Run, state: State, fault: Fault, workplace: Path, *, longer: bool)
         state: What it left.
         fault: Answers for every operation.
         workplace: The folder of that run, with its vault.
-        longer: Whether more batches follow the first, each sent twice.
+        longer: Whether more batches follow the first, each sent twice, and SQLite's log is written
+            back now and then.
 
     """
     folder = laid_out(state, workplace)
@@ -171,6 +172,8 @@ def work(run: Run, state: State, fault: Fault, workplace: Path, *, longer: bool)
         def open_world() -> ObservedWorld:
             with ExitStack() as opening:
                 engine = opening.enter_context(open_product(folder, vfs))
+                if longer:
+                    set_up(engine, settings_of(run.name))
                 migrate(engine)
                 vault = folder / "vault"
                 world = ObservedWorld(engine, vault, again, seed=run.name, process=PROCESS)

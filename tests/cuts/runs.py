@@ -217,12 +217,13 @@ def set_up(engine: Engine, settings: Settings) -> None:
     """Put the settings of a run in force, after production's own."""
 
     def tune(connection: DriverConnection, _record: object) -> None:
-        connection.execute(f"PRAGMA wal_autocheckpoint = {settings.checkpoint_pages}")
+        connection.checkpoint_after(settings.checkpoint_pages)
         if settings.synchronous is not None:
             connection.execute(f"PRAGMA synchronous = {settings.synchronous}")
 
-    # The connection that is open already has production's settings only.
-    engine.dispose()
+    # One connection is open already.
+    with engine.connect() as connection:
+        tune(connection.connection.driver_connection, None)
     event.listen(engine, "connect", tune)
 
 
