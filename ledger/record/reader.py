@@ -5,11 +5,12 @@ Every read is bounded: by a range of indices, by one stream, or by one key.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any, Final, TypeVar
+from collections.abc import Collection
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, Select, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Select, select
 
+from ledger.record.asking import commands_named, entries_of
 from ledger.record.database import reading
 from ledger.record.errors import ReadTooWide
 from ledger.record.facts import CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
@@ -17,9 +18,6 @@ from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, REGISTERED_KE
 
 ROWS_MAX: Final = 65_536
 """Most rows that a read of a range of indices returns."""
-
-_NAMES_AT_ONCE: Final = 400
-T = TypeVar("T")
 
 _E: Final = ENTRY.c
 
@@ -98,12 +96,8 @@ class LedgerReader:
 
     def entries_of_streams(self, streams: Collection[str]) -> list[SealedEntry]:
         """Return all entries of several streams, stream by stream, each in order."""
-        found: list[SealedEntry] = []
         with reading(self._engine) as connection:
-            for part in _parts(sorted(streams), _NAMES_AT_ONCE):
-                query = select(ENTRY).where(_E.stream.in_(part)).order_by(_E.stream, _E.seq)
-                found += [SealedEntry(*row) for row in connection.execute(query)]
-        return found
+            return [SealedEntry(*row) for row in entries_of(connection, sorted(streams))]
 
     def last_of_stream(self, stream: str, *, lte_index: int | None = None) -> SealedEntry | None:
         """Return the newest entry of a stream, optionally at or below an index of the log."""
@@ -122,13 +116,8 @@ class LedgerReader:
 
     def find_commands(self, names: Collection[tuple[str, str]]) -> list[CommandKey]:
         """Return those of many commands, named by party and id, that are recorded."""
-        columns = COMMAND.c
-        found: list[CommandKey] = []
         with reading(self._engine) as connection:
-            for part in _parts(sorted(names), _NAMES_AT_ONCE):
-                query = select(COMMAND).where(tuple_(columns.by, columns.id).in_(part))
-                found += [CommandKey(*row) for row in connection.execute(query)]
-        return found
+            return [CommandKey(*row) for row in commands_named(connection, sorted(names))]
 
     def find_key(self, key_id: bytes) -> KeyRow | None:
         """Return the registration of a public key, revoked since or not."""
@@ -176,9 +165,3 @@ def check_range(start: int, stop: int) -> None:
 
 def _in_range(start: int, stop: int) -> ColumnElement[bool]:
     return (_E.index >= start) & (_E.index < stop)
-
-
-def _parts(values: list[T], size: int) -> Iterator[list[T]]:
-    # A statement takes a bounded number of parameters.
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -42,7 +42,6 @@ ENTRY: Final = Table(
     Column("command", LargeBinary, nullable=False),
     Column("entry", LargeBinary, nullable=False),
     UniqueConstraint("stream", "seq", name="entry_stream_seq"),
-    UniqueConstraint("leaf", name="entry_leaf"),
     CheckConstraint('"index" >= 0', name="entry_index_from_0"),
     CheckConstraint("length(leaf) = 32 AND length(command) = 32", name="entry_hashes_32"),
     CheckConstraint("length(entry) <= 65535", name="entry_bytes_max"),

@@ -61,26 +61,30 @@ class Vault:
             KeyNotStored: The key cannot be written or read: a full or read-only disk.
 
         """
-        return self.seal_with(self.own_key(subject), subject, index=index, name=name, value=value)
+        return self.seal_with(
+            self.own_cipher(subject), subject, index=index, name=name, value=value
+        )
 
     def session(self) -> SealingSession:
         """Return a way to seal many values in one go, which looks for each key once."""
         return SealingSession(self)
 
-    def own_key(self, subject: str) -> bytes:
-        """Return the subject's key, made when there is none; raises as `seal` does."""
+    def own_cipher(self, subject: str) -> AESGCM:
+        """Return a cipher under the subject's key, made when there is none; raises as `seal`."""
         try:
             with suppress(FileExistsError):
                 self._make_key(subject)
-            return self._key(subject)
+            return AESGCM(self._key(subject))
         except OSError as error:
             raise KeyNotStored(self._path(subject).name, reason=error.strerror or "") from error
 
-    def seal_with(self, key: bytes, subject: str, *, index: int, name: str, value: bytes) -> bytes:
-        """Encrypt one value with the subject's key, as `own_key` returned it."""
+    def seal_with(
+        self, cipher: AESGCM, subject: str, *, index: int, name: str, value: bytes
+    ) -> bytes:
+        """Encrypt one value under the subject's key, as `own_cipher` returned it."""
         nonce = self._random(_NONCE_SIZE)
         bound = self._bound(subject, index=index, name=name)
-        return nonce + AESGCM(key).encrypt(nonce, value, bound)
+        return nonce + cipher.encrypt(nonce, value, bound)
 
     def open(self, subject: str, *, index: int, name: str, box: bytes) -> bytes:
         """Decrypt one box.
@@ -123,9 +127,12 @@ class Vault:
         _sync_folder(self._keys_dir)
 
     def _bound(self, subject: str, *, index: int, name: str) -> bytes:
-        parts = (part.encode() for part in (self._origin, str(index), name, subject))
         # Lengths in front: no two different rows give the same bytes.
-        return _DOMAIN + b"".join(len(part).to_bytes(_LENGTH_SIZE) + part for part in parts)
+        bound = _DOMAIN
+        for part in (self._origin, str(index), name, subject):
+            encoded = part.encode()
+            bound += len(encoded).to_bytes(_LENGTH_SIZE) + encoded
+        return bound
 
     def _path(self, subject: str) -> Path:
         return self._keys_dir / sha256(subject.encode()).hexdigest()
@@ -164,14 +171,14 @@ class SealingSession:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._keys: dict[str, bytes] = {}
+        self._ciphers: dict[str, AESGCM] = {}
 
     def seal(self, subject: str, *, index: int, name: str, value: bytes) -> bytes:
         """Encrypt one value for its subject; as `Vault.seal`, with its errors."""
-        key = self._keys.get(subject)
-        if key is None:
-            key = self._keys[subject] = self._vault.own_key(subject)
-        return self._vault.seal_with(key, subject, index=index, name=name, value=value)
+        cipher = self._ciphers.get(subject)
+        if cipher is None:
+            cipher = self._ciphers[subject] = self._vault.own_cipher(subject)
+        return self._vault.seal_with(cipher, subject, index=index, name=name, value=value)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -35,7 +35,7 @@ def flipped(raw: bytes) -> bytes:
 def damaged_last(world: World, column: str) -> SealedEntry:
     stored = world.recorder.entry_at(world.size() - 1)
     assert stored is not None
-    return replace(stored, **{column: flipped(getattr(stored, column))})
+    return stored._replace(**{column: flipped(getattr(stored, column))})
 
 
 @pytest.mark.parametrize("column", ["leaf", "entry"])
@@ -100,7 +100,7 @@ def test_a_key_whose_registration_was_changed_is_no_fault_of_the_command(
     assert key is not None
     stored = world.recorder.entry_at(key.index)
     assert stored is not None
-    damaged = replace(stored, entry=flipped(stored.entry))
+    damaged = stored._replace(entry=flipped(stored.entry))
     world.ledger._keys._kept.clear()
     monkeypatch.setattr(world.recorder, "entry_at", lambda _index: damaged)
 

@@ -48,12 +48,6 @@ def test_a_position_in_a_stream_is_taken_once(adapter: LedgerRecorder) -> None:
     check_refused_plainly(adapter, next_batch(adapter, seq=1))
 
 
-def test_a_leaf_is_recorded_once(adapter: LedgerRecorder) -> None:
-    leaf = fill(adapter, 1).entries[0].leaf
-
-    check_refused_plainly(adapter, next_batch(adapter, leaf=leaf))
-
-
 @pytest.mark.parametrize(
     "change",
     [

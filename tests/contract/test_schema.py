@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from eventsourcing.persistence import IntegrityError
 from sqlalchemy import text
 
+from ledger.record import schema
 from ledger.record.database import open_engine, reading, writing
 from ledger.record.errors import DatabaseUnavailable, SchemaTooNew, SchemaTooOld
+from ledger.record.recorder import LedgerRecorder
 from ledger.record.schema import check_schema, migrate
 from ledger.record.tables import METADATA
 from projections.tables import METADATA as VIEWS
+from tests.contract.making import fill
 from tests.databases import migrated_engine, open_recorder
 
-NEWEST = "0002"
+NEWEST = "0003"
 
 
 def test_migrations_make_exactly_the_tables_that_the_code_declares(database_url: str) -> None:
@@ -70,4 +75,25 @@ def test_a_migration_that_fails_leaves_nothing_behind(database_url: str) -> None
     with reading(engine) as connection:
         assert MigrationContext.configure(connection).get_current_revision() is None
         assert not engine.dialect.has_table(connection, "entry")
+    engine.dispose()
+
+
+def test_a_ledger_of_the_schema_before_keeps_every_row_and_every_guard(database_url: str) -> None:
+    engine = open_engine(database_url)
+    config, _ = schema._scripts()
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+    recorder = LedgerRecorder(engine)
+    fill(recorder, 20)
+    before = (recorder.head(), recorder.entries(0, 20))
+
+    assert migrate(engine) == NEWEST
+
+    assert (recorder.head(), recorder.entries(0, 20)) == before
+    for statement in ("UPDATE entry SET seq = seq", "DELETE FROM entry"):
+        with pytest.raises(IntegrityError, match="append-only"), writing(engine) as connection:
+            connection.execute(text(statement))
+    fill(recorder, 1)
+    assert recorder.head().size == 21
     engine.dispose()

@@ -36,7 +36,6 @@ class SimDatabase:
     entries: list[SealedEntry] = field(default_factory=list)
     streams: dict[str, list[int]] = field(default_factory=dict)
     places: set[tuple[str, int]] = field(default_factory=set)
-    leaves: set[bytes] = field(default_factory=set)
     commands: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
     command_indices: set[int] = field(default_factory=set)
     keys: dict[bytes, KeyRow] = field(default_factory=dict)
@@ -53,7 +52,6 @@ class SimDatabase:
             entries=list(self.entries),
             streams={name: list(rows) for name, rows in self.streams.items()},
             places=set(self.places),
-            leaves=set(self.leaves),
             commands=dict(self.commands),
             command_indices=set(self.command_indices),
             keys=dict(self.keys),
@@ -77,7 +75,6 @@ class SimDatabase:
             once(("index", row.index), row.index < len(self.entries), "entry.index")
             place = (row.stream, row.seq)
             once(place, place in self.places, "entry.stream, entry.seq")
-            once(("leaf", row.leaf), row.leaf in self.leaves, "entry.leaf")
             hashes = len(row.leaf) == HASH_SIZE == len(row.command)
             _need(hashes and len(row.entry) <= ENTRY_MAX, "entry")
         for command in batch.commands:
@@ -102,7 +99,6 @@ class SimDatabase:
             self.entries.append(row)
             self.streams.setdefault(row.stream, []).append(row.index)
             self.places.add((row.stream, row.seq))
-            self.leaves.add(row.leaf)
         self.commands |= {(one.by, one.id): one for one in batch.commands}
         self.command_indices |= {one.index for one in batch.commands}
         self.keys |= {one.id: one for one in batch.keys}
@@ -132,7 +128,6 @@ class SimDatabase:
     def cut(self, size: int, checkpoints: int) -> None:
         """Become an old copy: so many entries, and checkpoints up to so many entries."""
         del self.entries[size:]
-        self.leaves = {row.leaf for row in self.entries}
         self.places = {(row.stream, row.seq) for row in self.entries}
         for name, rows in list(self.streams.items()):
             self.streams[name] = [index for index in rows if index < size]
