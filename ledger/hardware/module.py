@@ -48,7 +48,7 @@ def make_hardware_key(uri: KeyUri, environment: Mapping[str, str] = os.environ) 
     pkcs11 = _package(uri)
     with (
         _failures(pkcs11, uri),
-        _token(pkcs11, uri).open(rw=True, user_pin=uri.pin(environment)) as session,
+        _session(pkcs11, uri, uri.pin(environment), writing=True) as session,
     ):
         if any(True for _ in session.get_objects(_names(pkcs11, uri))):
             raise uri.unavailable("an object of this name exists; it was left alone")
@@ -86,12 +86,7 @@ def raw_point(point: bytes) -> bytes:
 def _find(uri: KeyUri, pin: str) -> OpenKey:
     pkcs11 = _package(uri)
     with _failures(pkcs11, uri):
-        token = _token(pkcs11, uri)
-        try:
-            session = token.open(user_pin=pin)
-        except pkcs11.exceptions.UserAlreadyLoggedIn:
-            # Another key of this process is on the same token, and the login counts for both.
-            session = token.open()
+        session = _session(pkcs11, uri, pin)
         names = _names(pkcs11, uri)
         key_class, classes = pkcs11.Attribute.CLASS, pkcs11.ObjectClass
         private = _only(session, {**names, key_class: classes.PRIVATE_KEY}, uri)
@@ -134,10 +129,15 @@ def _names(pkcs11: Any, uri: KeyUri) -> dict[Any, Any]:
     return {attribute: value for attribute, value in named.items() if value is not None}
 
 
-def _token(pkcs11: Any, uri: KeyUri) -> Any:
+def _session(pkcs11: Any, uri: KeyUri, pin: str, *, writing: bool = False) -> Any:
     named = {"token_label": uri.token, "token_serial": uri.serial}
     given = {name: value for name, value in named.items() if value is not None}
-    return pkcs11.lib(uri.module).get_token(**given)
+    token = pkcs11.lib(uri.module).get_token(**given)
+    try:
+        return token.open(rw=writing, user_pin=pin)
+    except pkcs11.exceptions.UserAlreadyLoggedIn:
+        # Another key of this process is on the same token, and its login counts for both.
+        return token.open(rw=writing)
 
 
 def _package(uri: KeyUri) -> Any:

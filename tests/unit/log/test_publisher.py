@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from eventsourcing.persistence import IntegrityError
 
+from ledger.crashpoints import CrashPoint, arm
 from ledger.log.errors import HeadBehind, MarkDamaged, RootDiffers
 from ledger.log.mark import Mark, Marked
 from ledger.log.publisher import Publisher
 from ledger.proof.checkpoint import Checkpoint, open_checkpoint
+from ledger.proof.hashing import EMPTY_ROOT
 from ledger.proof.note import sign_note
 from ledger.proof.vkey import VerifierKey
 from ledger.record.facts import Tile
@@ -283,6 +285,53 @@ def test_a_crash_after_the_mark_is_made_good_by_publishing_again(
 
     assert opened(world, note).root == slow_root(leaves_of(world))
     assert mark.read() == Marked(size + 2, slow_root(leaves_of(world)))
+
+
+@pytest.mark.parametrize(
+    ("point", "stands"),
+    [
+        (CrashPoint.TILES_STORED, (False, False)),
+        (CrashPoint.SIGNED, (True, False)),
+        (CrashPoint.PUBLISHED, (True, True)),
+    ],
+)
+@pytest.mark.parametrize("more", [0, 2])
+def test_a_crash_at_any_point_of_publishing_heals_at_the_next_one(
+    world: World, point: CrashPoint, stands: tuple[bool, bool], more: int
+) -> None:
+    """The mark may be ahead of the checkpoint by exactly this tree: it is signed again."""
+    add_items(world, 256)
+    size, root = world.size(), slow_root(leaves_of(world))
+
+    def crash(reached: CrashPoint) -> None:
+        if reached is point:
+            raise KeyboardInterrupt
+
+    arm(crash)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            world.publish()
+    finally:
+        arm(None)
+    marked, published = stands
+    assert world.mark.read() == (Marked(size, root) if marked else Marked(0, EMPTY_ROOT))
+    assert list(world.reader.checkpoint_sizes()) == ([size] if published else [])
+    assert world.recorder.tile(0, 0) is not None
+    if more:
+        add_items(world, more)
+
+    note = publisher_of(world).publish()
+
+    if published and not more:
+        assert note is None
+    else:
+        assert opened(world, note) == Checkpoint(ORIGIN, world.size(), slow_root(leaves_of(world)))
+    assert world.mark.read() == Marked(world.size(), slow_root(leaves_of(world)))
+    roots = {each: world.reader.checkpoint_at(each) for each in world.reader.checkpoint_sizes()}
+    assert all(
+        opened(world, found).root == slow_root(leaves_of(world)[:each])
+        for each, found in roots.items()
+    )
 
 
 def test_a_mark_of_an_older_tree_is_compared_too(world: World, tmp_path: Path) -> None:
