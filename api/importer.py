@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable
 from ledger.application import Accepted, Outcome, Refusal
 from ledger.errors import WriteContended
 from ledger.record.errors import OutcomeUnknown
+from ledger.rules.commands import Command
 from ledger.rules.entries import read_entry
 from ledger.rules.errors import (
     ItemFrozen,
@@ -35,13 +37,14 @@ from ledger.rules.errors import (
 from ledger.rules.kinds import kind_of
 from ledger.rules.model import Given
 from ledger.rules.text import check_namespace
-from ledger.submission import Submission
+from ledger.submission import Prepared, Submission
 
 IMPORTER = "importer"
 KIND = "import-sale/1"
 BATCH = 500
 REJECTS_FOLDER = "rejects"
 _ATTEMPTS = 20
+_PREPARED_AT_ONCE = 50
 _CHUNK_BYTES = 1024 * 1024
 _DIGEST_SHOWN = 16
 _GAP = "provenance-gap-recorded/1"
@@ -93,6 +96,7 @@ class Planned:
     """A row that will be added: what is handed in, and the reason of its gap, if any."""
 
     row: Row
+    command: Command
     submission: Submission
     gap: str | None
 
@@ -137,15 +141,14 @@ class Importer:
 
     def _round(self, rows: list[Row], reject: Callable[[Line, str, str], None]) -> list[Row]:
         """Plan and send rows; return those whose item somebody else changed meanwhile."""
-        plan, planned = Plan(self._house), []
-        for row in rows:
-            try:
-                planned.append(self._plan(row, plan))
-            except SalePresent as present:
-                self._accept(row, self._gap_in_ledger(row, str(present.evidence["identity"])))
-            except (ItemUnderSignature, OutOfOrder, ItemFrozen) as refusal:
-                reject(row.line, refusal.code, refusal.message)
-        outcomes = self._submit([each.submission for each in planned])
+        planned: list[Planned] = []
+        # Signatures of the rows before are checked meanwhile: that takes no turn of this thread.
+        with ThreadPoolExecutor(1, "preparer") as preparer:
+            preparing = []
+            for part in self._plan_all(rows, reject):
+                planned += part
+                preparing.append(preparer.submit(self._prepare, part))
+        outcomes = self._commit([each for part in preparing for each in part.result()])
         stale: list[Row] = []
         for each, outcome in zip(planned, outcomes, strict=True):
             if isinstance(outcome, Accepted):
@@ -157,10 +160,27 @@ class Importer:
                 raise outcome
         return stale
 
+    def _plan_all(
+        self, rows: list[Row], reject: Callable[[Line, str, str], None]
+    ) -> Iterator[list[Planned]]:
+        """Plan rows in order, and yield those that will be added, some at a time."""
+        plan = Plan(self._house)
+        self._house.ledger.read_ahead({self._stream(row) for row in rows})
+        for start in range(0, len(rows), _PREPARED_AT_ONCE):
+            part = []
+            for row in rows[start : start + _PREPARED_AT_ONCE]:
+                try:
+                    part.append(self._plan(row, plan))
+                except SalePresent as present:
+                    self._accept(row, self._gap_in_ledger(row, str(present.evidence["identity"])))
+                except (ItemUnderSignature, OutOfOrder, ItemFrozen) as refusal:
+                    reject(row.line, refusal.code, refusal.message)
+            yield part
+
     def _plan(self, row: Row, plan: Plan) -> Planned:
         """Run the ledger's rules for one row on the state after the rows before it."""
         sale = row.sale
-        stream = f"item/{self._namespace}/{sale.item}"
+        stream = self._stream(row)
         body = {
             "from": sale.seller,
             "item": f"{self._namespace}/{sale.item}",
@@ -179,16 +199,23 @@ class Importer:
         facts = kind.derive(given)
         plan.take(command, facts)
         gap = next((str(fact.data["reason"]) for fact in facts if fact.type == _GAP), None)
-        return Planned(row, submission, gap)
+        return Planned(row, command, submission, gap)
 
-    def _submit(self, submissions: list[Submission]) -> list[Outcome]:
-        if not submissions:
+    def _stream(self, row: Row) -> str:
+        return f"item/{self._namespace}/{row.sale.item}"
+
+    def _prepare(self, part: list[Planned]) -> list[Prepared]:
+        ledger = self._house.ledger
+        return [ledger.prepare(each.submission, command=each.command) for each in part]
+
+    def _commit(self, prepared: list[Prepared]) -> list[Outcome]:
+        if not prepared:
             return []
         try:
-            return self._house.ledger.submit(submissions)
+            return self._house.ledger.commit(prepared)
         except OutcomeUnknown:
             # The same bytes again: what was committed is answered, the rest is appended.
-            return self._house.ledger.submit(submissions)
+            return self._house.ledger.commit(prepared)
 
     def _accept(self, row: Row, gap: str | None) -> None:
         self.tally.accepted += 1

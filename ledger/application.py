@@ -9,7 +9,7 @@ Specification: docs/spec.md sections 5, 9 and 12.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -138,14 +138,18 @@ class Ledger(Application[str]):
         """
         return self.commit([self.prepare(submission) for submission in submissions])
 
-    def prepare(self, submission: Submission) -> Prepared:
+    def prepare(self, submission: Submission, *, command: Command | None = None) -> Prepared:
         """Find out what can be found out about a submission before its turn; any thread may.
+
+        Args:
+            submission: As it arrived.
+            command: What its bytes were read as before, by whoever composed it here.
 
         Raises:
             DatabaseUnavailable: A key could not be looked up.
 
         """
-        found = prepare(submission, self._keys)
+        found = prepare(submission, self._keys, command=command)
         reach(CrashPoint.VERIFIED)
         return found
 
@@ -182,6 +186,16 @@ class Ledger(Application[str]):
         """Return head and state of a stream as last committed here, or None."""
         with self._lock:
             return self._tip.stream(name)
+
+    def read_ahead(self, names: Collection[str]) -> None:
+        """Read streams that will be asked for one by one, in a few questions.
+
+        Raises:
+            DatabaseUnavailable: They cannot be read.
+
+        """
+        with self._lock:
+            self._tip.read_ahead(names)
 
     def opened(self) -> Log:
         """Return what entry 0 fixed.

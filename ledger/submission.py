@@ -77,12 +77,13 @@ class KnownKeys(Protocol):
         ...
 
 
-def prepare(submission: Submission, keys: KnownKeys) -> Prepared:
+def prepare(submission: Submission, keys: KnownKeys, *, command: Command | None = None) -> Prepared:
     """Find out what can be found out about a submission; never raises for a bad one.
 
     Args:
         submission: As it arrived.
         keys: What is registered; asking it may read the database.
+        command: What these very bytes were read as before, if they were.
 
     Raises:
         DatabaseUnavailable: A key could not be looked up.
@@ -90,10 +91,11 @@ def prepare(submission: Submission, keys: KnownKeys) -> Prepared:
     Spec: docs/spec.md section 5.2.
 
     """
-    command = kind = None
-    verified = False
+    kind, verified = None, False
+    if command is not None and command.raw != submission.command:
+        command = None
     try:
-        command = read_command(submission.command)
+        command = command or read_command(submission.command)
         kind = kind_of_checked(command)
         verified = _verify(command, submission.sigs, keys)
         opened = _check_disclosures(command, submission.disclosures)

@@ -130,6 +130,7 @@ def _time_us(text: str) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=_TIMES_KEPT)
 def format_time(us: int) -> str:
     """Write microseconds since 1970-01-01 UTC as a protocol time.
 
