@@ -49,7 +49,9 @@ _SQLITE_PRAGMAS: Final = (
 _UNREADABLE: Final = "(unreadable)"
 # Serialization failure and deadlock: such a transaction is rolled back, also when COMMIT says so.
 _GIVEN_UP: Final = frozenset({"40001", "40P01"})
-_MUST_BE_ON: Final = ("fsync", "synchronous_commit")
+_COMMIT: Final = "synchronous_commit"
+_STANDBYS: Final = "synchronous_standby_names"
+_MUST_BE_ON: Final = ("fsync", _COMMIT)
 
 
 def open_engine(url: str, *, files: SystemFiles = _SYSTEM) -> Engine:
@@ -247,10 +249,16 @@ def _collect_notices(dbapi_connection: Any, record: Any) -> None:
 
 
 def _check_durable(connection: Connection) -> None:
+    found = {
+        setting: str(connection.exec_driver_sql(f"SHOW {setting}").scalar_one())
+        for setting in (*_MUST_BE_ON, _STANDBYS)
+    }
     for setting in _MUST_BE_ON:
-        found = connection.exec_driver_sql(f"SHOW {setting}").scalar_one()
-        if found == "off":
-            raise UnsafeDatabase(setting, found=found)
+        if found[setting] == "off":
+            raise UnsafeDatabase(setting, found="off")
+    # Who names a standby relies on it, and this setting would not wait for it.
+    if found[_STANDBYS] and found[_COMMIT] == "local":
+        raise UnsafeDatabase(_COMMIT, found=f"local, though {_STANDBYS} is set")
 
 
 def _name(engine: Engine) -> str:

@@ -19,7 +19,13 @@ from ledger.log.errors import RootDiffers
 from ledger.log.publisher import Publisher
 from ledger.proof.checkpoint import open_checkpoint
 from ledger.proof.vkey import VerifierKey
-from ledger.record.errors import CheckpointConflict, DatabaseUnavailable, OutcomeUnknown
+from ledger.record.database import open_engine
+from ledger.record.errors import (
+    CheckpointConflict,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    UnsafeDatabase,
+)
 from tests import figures
 from tests.nodes.cluster import Cluster, Postgres, cluster, wait_until
 from tests.nodes.judging import check_log
@@ -168,7 +174,13 @@ def test_commits_that_are_acknowledged_locally_are_lost(site: Site) -> None:
     site.cluster.require_standby()
     site.cluster.primary.configure(synchronous_commit="local")
 
+    with pytest.raises(UnsafeDatabase) as refused:
+        open_engine(site.cluster.primary.url("ledger"))
+    # This ledger was opened before, and nobody asks again while it is open.
     site.lose_primary(hangs=False)
+
+    assert refused.value.setting == "synchronous_commit"
+    assert refused.value.found == "local, though synchronous_standby_names is set"
 
     with site.promoted() as world:
         assert site.lost(world) >= UNHEARD
