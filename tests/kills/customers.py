@@ -84,6 +84,7 @@ class Customer:
                 answer = http.post("/v1/commands", content=body, headers=_JSON)
                 if answer.status_code not in NOT_NOW:
                     break
+                time.sleep(PAUSE_S)
         except httpx2.TransportError:
             return False
         self._take(request, answer)

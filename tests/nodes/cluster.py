@@ -95,6 +95,12 @@ class Postgres:
         self.run("pg_basebackup", *copy)
         self._settle()
 
+    def rebuild(self, primary: Postgres) -> None:
+        """Make the old primary, which is dead, the standby of the new one."""
+        shutil.rmtree(self.data)
+        self.follow(primary)
+        self.start()
+
     def start(self) -> None:
         log = str(self.folder / f"{self.name}.log")
         self.run("pg_ctl", "-w", "-D", str(self.data), "-l", log, "start")
