@@ -28,6 +28,8 @@ from tests.worlds import SECOND_US
 
 TRIES_WITH_THE_FAULT = 2
 NEVER = 1 << 62
+UNCUT = "uncut"
+SHORT, LONGER = "short", "longer"
 T = TypeVar("T")
 
 _CODES = {
@@ -67,9 +69,6 @@ class Fault:
         """What kind of operation it was; known once it happened."""
         return self.seen[self.at][0]
 
-    def __str__(self) -> str:
-        return f"operation {self.at} fails {self.manner.value}"
-
     def __call__(self, verb: str, name: str) -> apsw.Error | None:
         """Answer for one operation."""
         number = len(self.seen)
@@ -83,6 +82,19 @@ class Fault:
         if number <= self.at or self.manner is Manner.ONCE:
             return number == self.at
         return self.manner is Manner.FROM_THEN_ON or verb == self.verb
+
+
+def name_of(fault: Fault, *, longer: bool) -> str:
+    """Name a session by what fails in it; `fault_of` reads it."""
+    where = LONGER if longer else SHORT
+    return f"operation {fault.at} of {where} work fails: {fault.manner.value}"
+
+
+def fault_of(name: str) -> tuple[Fault, bool]:
+    """Read the name of a session: what fails, and whether its work is the longer one."""
+    words, _, manner = name.partition(" fails: ")
+    _, at, _, where, _ = words.split()
+    return Fault(int(at), Manner(manner)), where == LONGER
 
 
 def failure(verb: str, *, full: bool) -> apsw.Error:
@@ -165,7 +177,12 @@ def work(run: Run, state: State, fault: Fault, workplace: Path, *, longer: bool)
     folder = laid_out(state, workplace)
     before = run.promises(state.cut)
     with recording(state.name.encode(), state.disk.copy()) as vfs, ExitStack() as stack:
-        again = Run(f"{state.name}/{fault}", vfs.operations, run.oracle, before=before)
+        again = Run(
+            f"{state.name}/{name_of(fault, longer=longer)}",
+            vfs.operations,
+            run.oracle,
+            before=before,
+        )
         session = Session(again, folder)
         client = Client(vfs, fault, session.errors)
 
@@ -270,7 +287,7 @@ def judge(session: Session, state: State, folder: Path) -> Tally:
     tally = Tally()
     run = session.run
     end = len(run.operations)
-    tally.add(run, f"{run.name}/end", end, session.folder / "db" / "ledger.sqlite")
+    tally.add(run, f"{run.name}/{end}/{UNCUT}", end, session.folder / "db" / "ledger.sqlite")
     promised = {at for at, _ in (*run.acknowledged, *run.shown)}
     for cut, disk in disks(run.operations, state.disk):
         if cut in promised:

@@ -44,6 +44,8 @@ class Promises:
     commands: Sequence[Acknowledged] = ()
     notes: Sequence[tuple[int, bytes]] = ()
     sizes: set[int] = field(default_factory=lambda: {0})
+    marked: int = 0
+    """Size of the largest tree that the signer's mark, kept elsewhere, speaks of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ class Oracle:
             for each in promises.commands
         )
         shown = sum(notes.get(size) == note for size, note in promises.notes)
-        return len(promises.commands) - kept + len(promises.notes) - shown
+        behind = len(leaves) < promises.marked
+        return len(promises.commands) - kept + len(promises.notes) - shown + behind
 
     def _check_entries(self, connection: sqlite3.Connection) -> list[Read]:
         rows = connection.execute(

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from sqlalchemy import Engine, event
 
 from ledger.application import Accepted, Outcome, Submission
+from ledger.log.mark import Marked
 from ledger.record.database import open_engine
 from ledger.record.facts import Batch
 from ledger.record.recorder import LedgerRecorder
@@ -75,6 +77,8 @@ class Run:
     acknowledged: list[tuple[int, Acknowledged]] = field(default_factory=list)
     """With the number of operations done before."""
     shown: list[tuple[int, tuple[int, bytes]]] = field(default_factory=list)
+    marked: list[tuple[int, int]] = field(default_factory=list)
+    """Sizes that the mark was moved to."""
     submissions: list[Submission] = field(default_factory=list)
     """Everything that was sent, in order."""
 
@@ -87,6 +91,7 @@ class Run:
             ],
             notes=[*self.before.notes, *(each for at, each in self.shown if at <= cut)],
             sizes=self.before.sizes,
+            marked=max([self.before.marked, *(size for at, size in self.marked if at <= cut)]),
         )
 
 
@@ -109,6 +114,11 @@ class ObservedWorld(World):
     def __init__(self, engine: Engine, vault: Path, run: Run, *, seed: str, process: str) -> None:
         super().__init__(_Recorder(engine, run), vault, seed=seed, process=process)
         self._run = run
+        self._advance, self.mark.advance = self.mark.advance, self._advance_and_note  # type: ignore[method-assign]
+
+    def _advance_and_note(self, marked: Marked, **given: Any) -> None:
+        self._advance(marked, **given)
+        self._run.marked.append((len(self._run.operations), marked.size))
 
     def send(self, *submissions: Submission) -> list[Outcome]:
         """Submit one batch; whatever is accepted has a valid receipt and is noted."""

@@ -18,6 +18,7 @@ from tests.cuts.cutting import disk_at
 from tests.cuts.disk import Kind
 from tests.cuts.faults import NEVER, Fault, Manner, Sweep, judge, sweep, work
 from tests.cuts.recovery import KILL, State, state_of
+from tests.cuts.replay import replay
 from tests.cuts.runs import Run, folder_in_memory, perform, settings_of
 from tests.cuts.vfs import RecordingFiles, Verb
 
@@ -109,3 +110,14 @@ def test_a_sync_that_fails_at_commit_leaves_the_outcome_unknown(folder: Path) ->
         session = work(run, state, fault, folder / SEED, longer=False)
         assert session.errors == {"OutcomeUnknown": 1}, session.run.name
     assert len(syncs) >= 2
+
+
+@pytest.mark.parametrize("longer", [False, True])
+def test_a_state_after_an_error_is_made_again_by_its_name(folder: Path, *, longer: bool) -> None:
+    run, state = killed_in_a_commit(SEED, folder)
+    again = work(run, state, Fault(9, Manner.FROM_THEN_ON), folder / SEED, longer=longer).run
+
+    for cut, number in ((again.acknowledged[0][0], "0"), (len(again.operations), "uncut")):
+        name = f"{again.name}/{cut}/{number}"
+        assert replay(name, folder / number) == f"{name}: 0 promises lost"
+        assert (folder / number / "ledger.sqlite").stat().st_size > 0

@@ -90,6 +90,14 @@ def test_synchronous_normal_is_caught_losing_acknowledged_commands(folder: Path)
     )
 
 
+def test_a_checkpoint_signed_over_entries_that_are_not_durable_is_caught(folder: Path) -> None:
+    """The mark lies elsewhere and survives: a database behind it would be locked for ever."""
+    run = run_of("1 NORMAL", folder)
+    run.acknowledged, run.shown = [], []
+
+    assert teeth(run, folder).losing > 100
+
+
 def test_synchronous_off_is_caught_breaking_the_database(folder: Path) -> None:
     found = teeth(run_of("1 OFF", folder), folder)
 
