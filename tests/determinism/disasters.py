@@ -52,6 +52,21 @@ def restart_database(sim: Simulation, _node: Node) -> None:
     sim.server.restart()
 
 
+def fail_over(sim: Simulation, _node: Node) -> None:
+    """Lose the primary, and go on with the standby: what nobody waited for may be gone."""
+    if sim.options.database == "server" and sim.damage is None and not sim.judge.rolled_back:
+        size = sim.server.fail_over()
+        lost = sim.judge.fail_over(sim.server.database.entries)
+        sim.faults["failover that lost something"] += lost > 0
+        sim.tell(f"failed over to {size}, {lost} lost")
+
+
+def cut_off_standby(sim: Simulation, _node: Node) -> None:
+    """Let the standby fall behind: whoever waits for it is cancelled, and knows nothing."""
+    sim.server.alone_until = sim.now + sim.dice["faults"].randint(0, CUT_US)
+    sim.recover()
+
+
 STRIKES: dict[str, Callable[[Simulation, Node], None]] = {
     "node cut off": cut_off,
     "database restarted": restart_database,
@@ -59,6 +74,8 @@ STRIKES: dict[str, Callable[[Simulation, Node], None]] = {
     "power cut": cut_power,
     "clock jumps": jump,
     "new term": begin_term,
+    "failover": fail_over,
+    "standby cut off": cut_off_standby,
 }
 
 

@@ -257,6 +257,23 @@ class Judge:
         self.__dict__.update(fresh.__dict__)
         self.rolled_back, self.forbidden_from = True, 0
 
+    def fail_over(self, entries: list[SealedEntry]) -> int:
+        """Follow a database to its standby, which lacks nothing that anybody was promised."""
+        self.checks["failover"] += 1
+        size, lost = len(entries), len(self.leaves) - len(entries)
+        for digest, (index, _) in self.acknowledged.items():
+            hold(index < size, "acknowledged and not replicated", f"{digest} at {index} of {size}")
+        hold(max(self.signed) <= size, "signed and not replicated", f"{max(self.signed)} of {size}")
+        fresh = Judge(
+            checks=self.checks,
+            signed=self.signed,
+            shown=self.shown,
+            acknowledged=self.acknowledged,
+        )
+        fresh.committed(entries)
+        self.__dict__.update(fresh.__dict__)
+        return lost
+
 
 def path_root(leaf: bytes, index: int, size: int, path: tuple[bytes, ...]) -> bytes:
     """Fold an inclusion path; RFC 9162, section 2.1.3.2."""

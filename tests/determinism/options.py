@@ -31,7 +31,10 @@ RATES: dict[str, tuple[float, ...]] = {
     "disk error": (0.01, 0.08),
     "vault error": (0.02, 0.1),
     "new term": (0.003, 0.01),
+    "failover": (0.003, 0.01),
+    "standby cut off": (0.003, 0.01),
 }
+STANDBY = ("failover", "standby cut off")
 DISASTERS = ("restore", "flip")
 _ON, _DISASTER = 0.45, 0.16
 
@@ -67,9 +70,11 @@ def expand(seed: int) -> Options:
     dice = dice_of(seed, "options")
     nodes = dice.choice((1, 2, 2, 3, 3))
     disaster = dice.choice(DISASTERS) if dice.random() < _DISASTER else None
+    database = dice.choice(("server", "server", "file"))
+    kinds = [kind for kind in RATES if dice.random() < _ON]
     return Options(
         seed=seed,
-        database=dice.choice(("server", "server", "file")),
+        database=database,
         base="large" if dice.random() < 0.15 else "small",
         nodes=nodes,
         clients=dice.randint(1, 5),
@@ -81,7 +86,12 @@ def expand(seed: int) -> Options:
         second_fault=dice.choice((1.0, 3.0, 10.0)),
         disaster=disaster,
         disaster_at=dice.randint(100, 350),
-        rates={kind: dice.choice(rates) for kind, rates in RATES.items() if dice.random() < _ON},
+        rates={
+            kind: dice.choice(RATES[kind])
+            for kind in kinds
+            # A file has no standby.
+            if database == "server" or kind not in STANDBY
+        },
     )
 
 

@@ -18,11 +18,12 @@ FAULTS: dict[str, float] = {
             *("node cut off", "database away", "connection lost", "answer lost, committed"),
             *("answer lost, rolled back", "answer lost, decided later", "database restarted"),
             *("node killed", "crash at a point", "power cut", "clock jumps", "disk error"),
-            *("vault error", "new term", "second fault in recovery"),
+            *("vault error", "new term", "failover", "standby cut off", "second fault in recovery"),
         ),
         0.05,
     ),
     **dict.fromkeys(("restore", "flip"), 0.03),
+    "failover that lost something": 0.01,
     **dict.fromkeys(
         (
             *("crash at QUEUED", "crash at VERIFIED", "crash at DECIDED", "crash at INSERTED"),
@@ -68,7 +69,7 @@ class Played:
     @property
     def total_faults(self) -> int:
         """How many faults struck; the details of one are not counted again."""
-        details = ("crash at ", "second fault")
+        details = ("crash at ", "second fault", "failover that")
         kinds = (
             kind
             for kind in self.faults

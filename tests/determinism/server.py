@@ -19,7 +19,7 @@ from tests.determinism.tasks import SimCrash, current
 
 NAME = "simulated"
 AWAY_US = 8_000_000
-PAUSE_AT_COMMIT, COMMITTED_AT_RESTART = 0.5, 0.5
+PAUSE_AT_COMMIT, COMMITTED_AT_RESTART, HALF = 0.5, 0.5, 0.5
 
 
 class Surroundings(Protocol):
@@ -55,6 +55,36 @@ class Server:
         self.sessions: list[Session] = []
         self.lingering: list[Session] = []
         self.away_until = 0
+        # Until then the standby gets nothing: what is committed can be seen, and is not answered.
+        self.alone_until = 0
+        self.replicate()
+
+    def replicate(self, *, sometimes: bool = False) -> None:
+        """Have everything that is committed on the standby too: its log has no holes."""
+        if sometimes and self.dice.random() < HALF:
+            return
+        latest = self.database.latest()
+        self._replicated = (len(self.database.entries), latest.size if latest else 0)
+        self._replicated_epoch = self.database.head.epoch
+
+    @property
+    def behind(self) -> bool:
+        """Whether the standby lacks something."""
+        return self._replicated[0] < len(self.database.entries)
+
+    def fail_over(self) -> int:
+        """Go on with the standby, which has what was waited for; return its size."""
+        for session in [*self.lingering, *self.sessions]:
+            session.state = "gone"
+            self.release(session)
+        self.lingering.clear()
+        self.alone_until = 0
+        size, shown = self._replicated
+        self.database.cut(size, shown)
+        self.database.head = self.database.head._replace(epoch=self._replicated_epoch)
+        self.away_until = self._world.now + self.dice.randint(0, AWAY_US)
+        self._world.recover()
+        return size
 
     def check_here(self) -> None:
         """Raise `DatabaseUnavailable` while the server is away."""
@@ -172,6 +202,11 @@ class NodeLink(Link):
         if strikes("answer lost, rolled back"):
             session.state = "gone"
             self._lose("rolled back")
+        self._finish(session)
+        reach(CrashPoint.COMMIT_SENT)
+
+    def _finish(self, session: Session) -> None:
+        """Commit on the server, and wait for the answer."""
         if self._server.dice.random() < PAUSE_AT_COMMIT:
             current().pause("commits")
         if session.state == "gone":
@@ -180,9 +215,13 @@ class NodeLink(Link):
             self._server.apply(session)
         if session.state == "committed":
             self._server.release(session)
-        if strikes("answer lost, committed"):
+        if self._world.now <= self._server.alone_until:
+            self._lose("nobody could wait for the standby any longer")
+        if self._world.strikes("answer lost, committed"):
+            self._server.replicate(sometimes=True)
             self._lose("committed")
-        reach(CrashPoint.COMMIT_SENT)
+        if session.state == "committed":
+            self._server.replicate()
 
     def _lose(self, how: str) -> None:
         self._world.recover()

@@ -37,7 +37,7 @@ SELDOM = {
     *(CrashPoint.INSERTED, CrashPoint.COMMIT_SENT, CrashPoint.COMMITTED),
     *(CrashPoint.TILES_STORED, CrashPoint.SIGNED, CrashPoint.PUBLISHED),
 }
-MORE_CRASHES = 4
+MORE_CRASHES, MORE_FAILOVERS = 4, 4
 COMPONENTS = ("schedule", "faults", "network", "clock", "disk", "server", "clients")
 
 Choice = tuple[float, str, Callable[[], object]]  # weight, name, what happens
@@ -277,7 +277,9 @@ class Simulation:
 
     def _strike(self) -> None:
         for kind, act in STRIKES.items():
-            if self.strikes(kind):
+            # Seldom does the standby lack something; that is when it must be looked at.
+            tries = MORE_FAILOVERS if kind == "failover" and self.server.behind else 1
+            if any(self.strikes(kind) for _ in range(tries)):
                 act(self, self.dice["faults"].choice(self.nodes))
         if self._disaster and self.steps >= self.options.disaster_at:
             act = restore if self._disaster == "restore" else flip
@@ -290,7 +292,7 @@ class Simulation:
     def heal(self) -> None:
         """End every fault; what is broken is started again."""
         self.calm = True
-        self.server.away_until = 0
+        self.server.away_until = self.server.alone_until = 0
         for node in self.nodes:
             node.refusals = 0
         if self.damage is not None:
