@@ -10,9 +10,8 @@ import typer
 from api.adopting import Known, adopt_mark
 from api.checkup import Check, Status
 from api.cli.failures import Usage
-from api.cli.options import Dir, Json
+from api.cli.options import Dir, Json, Mirror
 from api.cli.output import Output
-from api.cli.recovery import Mirror
 from api.folder import LedgerFolder
 
 FOUND_WRONG = 7

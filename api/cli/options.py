@@ -19,6 +19,10 @@ VKEY_BYTES_MAX = 4096
 Dir = Annotated[Path, typer.Option("--dir", metavar="D", help="The ledger's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line, nothing else.")]
 Item = Annotated[str, typer.Argument(metavar="NS/ID", help="Namespace and id of an item.")]
+Mirror = Annotated[
+    str | None,
+    typer.Option("--mirror", metavar="URL|FOLDER", help="A copy of the published log."),
+]
 Vkey = Annotated[
     str | None, typer.Option("--vkey", metavar="KEY|@FILE", help="The log's verifier key.")
 ]

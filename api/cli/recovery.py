@@ -10,17 +10,13 @@ import typer
 from api.backup import Backup, Steps, make_backup
 from api.cli.checks import PROCESSES
 from api.cli.failures import LOCKED, Usage
-from api.cli.options import Dir, Json, Vkey, read_secret, read_vkey
+from api.cli.options import Dir, Json, Mirror, Vkey, read_secret, read_vkey
 from api.cli.output import Output, plain
 from api.folder import LedgerFolder
 from api.healing import Recovery, heal
 from api.restoring import restore_backup
 from ledger.log.gate import Standing
 
-Mirror = Annotated[
-    str | None,
-    typer.Option("--mirror", metavar="URL|FOLDER", help="A copy of the published log."),
-]
 _TO = typer.Option("--to", metavar="FOLDER", help="The backup; must not exist yet.")
 _KEYS = typer.Option("--with-keys", help="Put the private keys in too: keep it as safe as them.")
 _FROM = typer.Argument(metavar="[FROM]", help="A backup; without one, only --mirror is used.")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.failures import UNAVAILABLE, Usage
-from api.cli.options import Dir, Json
+from api.cli.options import Dir, Json, Mirror
 from api.cli.output import Output
 from api.folder import LedgerFolder
 from api.house import House
@@ -58,6 +58,7 @@ def run(  # noqa: PLR0913 - the options of a command
     write_burst: Annotated[int, _WRITE_BURST] = QUOTA.burst,
     queue_max: Annotated[int, _QUEUE_MAX] = QUEUE_COMMANDS,
     log_level: Annotated[Level, _LOG_LEVEL] = Level.INFO,
+    mirror: Mirror = None,
     as_json: Json = False,
 ) -> int:
     """Serve the API until interrupted; prints its address once it answers."""
@@ -67,7 +68,7 @@ def run(  # noqa: PLR0913 - the options of a command
         metrics_port=metrics_port,
         log_level=log_level,
     )
-    with LedgerFolder.open(folder) as house:
+    with LedgerFolder.open(folder, mirror=mirror) as house:
         return serve(house, Output(as_json=as_json), host=host, port=port, settings=settings)
 
 
