@@ -17,6 +17,9 @@ from api.timers import complete_due
 
 PUBLISH_EVERY_S = 1.0
 LOOK_EVERY_S = 1.0
+_LOOKED_AT = frozenset({"disk", "standing"})
+# After a round the keeper rests this many times as long as the round took.
+REST, REST_MAX_S = 2.0, 0.25
 _LOG = logger("keeper")
 
 
@@ -43,7 +46,8 @@ class Keeper:
         self._publish_every_s = publish_every_s
         self._publish_next_s = 0.0
         self._woken = asyncio.Event()
-        self._stopping = False
+        self._ended = asyncio.Event()
+        self._look_next_s = 0.0
         self._failures: dict[str, str] = {}
 
     @property
@@ -57,24 +61,35 @@ class Keeper:
 
     def stop(self) -> None:
         """Finish after one last round, so that nothing stays unpublished."""
-        self._stopping = True
+        self._ended.set()
         self._woken.set()
 
     async def run(self) -> None:
         """Work until stopped."""
-        while not self._stopping:
-            await self.round()
-            with suppress(TimeoutError):
-                # Other processes write to the same database and wake nobody here.
-                await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)
+        now_s = asyncio.get_running_loop().time
+        while not self._ended.is_set():
+            began_s = now_s()
+            await self._turn()
+            # Under load there is always something new. Whoever writes gets most of the time.
+            await self._pause(self._ended, min(REST * (now_s() - began_s), REST_MAX_S))
+            # Other processes write to the same database and wake nobody here.
+            await self._pause(self._woken, LOOK_EVERY_S)
         self._publish_next_s = 0.0
         await self.round()
 
     async def round(self) -> None:
+        """Look where the database stands, and do everything that is due."""
+        self._look_next_s = 0.0
+        await self._turn()
+
+    async def _turn(self) -> None:
         """Bring the projections up to date, let timers fire, publish what is new if it is time."""
         self._woken.clear()
-        await self._step("standing", self._look)
-        await self._step("disk", self._house.disk.admit)
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._look_next_s or self._failures.keys() & _LOOKED_AT:
+            self._look_next_s = now_s + LOOK_EVERY_S
+            await self._step("standing", self._look)
+            await self._step("disk", self._house.disk.admit)
         await self._step("projections", self._house.runner.catch_up)
         if "standing" in self._failures:
             # Nothing may be written or signed: what follows could only fail for the same reason.
@@ -86,6 +101,11 @@ class Keeper:
         if now_s >= self._publish_next_s:
             self._publish_next_s = now_s + self._publish_every_s
             await self._step("checkpoint", self._house.publisher.publish)
+
+    @staticmethod
+    async def _pause(until: asyncio.Event, most_s: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), most_s)
 
     def _look(self) -> None:
         """Look where the database stands now, so that a lock begins and ends by itself."""
