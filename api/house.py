@@ -77,6 +77,7 @@ class House:
             vault=Vault(self.folder / VAULT_FOLDER, origin=self.origin, random=self.random),
             origin=self.origin,
             guard=self.admit,
+            takes_turns=True,
         )
 
     @cached_property

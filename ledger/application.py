@@ -9,7 +9,8 @@ Specification: docs/spec.md sections 5, 9 and 12.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -46,6 +47,8 @@ from ledger.rules.state import Log, Stream
 from ledger.submission import Prepared, SealedValue, Submission, prepare, settle
 
 ATTEMPTS = 20
+# After a lost race so many batches wait for their turn before one tries its luck again.
+TURNS = 64
 _CANCEL = "cancel-command/1"
 
 
@@ -85,7 +88,7 @@ class Ledger(Application[str]):
 
     name = "yinzheng"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - ports
         self,
         recorder: LedgerRecorder,
         *,
@@ -94,6 +97,7 @@ class Ledger(Application[str]):
         vault: Vault,
         origin: str,
         guard: Guard = _no_guard,
+        takes_turns: bool = False,
     ) -> None:
         """Build on an open recorder.
 
@@ -104,6 +108,8 @@ class Ledger(Application[str]):
             vault: Takes the values of sealed fields.
             origin: Name of the log.
             guard: Asked before anything is decided; refuses by raising.
+            takes_turns: After it lost a race it waits for its turn at the head, where it would
+                otherwise decide again and again in vain.
 
         """
         codec.install()
@@ -113,6 +119,7 @@ class Ledger(Application[str]):
         self._clock, self._issue, self._vault = clock, issue, vault
         self.origin = origin
         self._guard = guard
+        self._takes_turns, self._turns = takes_turns, 0
         self._keys = KeyDirectory(recorder)
         self._lock = threading.Lock()
         self._tip = Tip(recorder, self._load)
@@ -176,6 +183,7 @@ class Ledger(Application[str]):
                     return self._commit(prepared)
                 except (HeadMoved, TransactionAborted):
                     self._tip.forget()
+                    self._turns = TURNS if self._takes_turns else 0
                 except BaseException:
                     # A tip that may be stale must not decide anything more.
                     self._tip.forget()
@@ -223,20 +231,33 @@ class Ledger(Application[str]):
         return found.stream
 
     def _commit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
-        draft = self._tip.draft()
-        draft.look_up([one.command for one in prepared if one.command is not None])
         decided = _Decided(self._vault.session())
-        for position, one in enumerate(prepared):
-            self._decide(position, one, draft, decided)
-        delay = _receipt_delay(draft)
-        reach(CrashPoint.DECIDED)
+        with self._turn():
+            draft = self._tip.draft()
+            draft.look_up([one.command for one in prepared if one.command is not None])
+            for position, one in enumerate(prepared):
+                self._decide(position, one, draft, decided)
+            delay = _receipt_delay(draft)
+            reach(CrashPoint.DECIDED)
+            if draft.entries:
+                self._recorder.append(draft.batch())
         if draft.entries:
-            self._recorder.append(draft.batch())
             self._tip.adopt(draft)
             reach(CrashPoint.COMMITTED)
         else:
             self._check_read(decided, draft)
         return self._outcomes(len(prepared), draft, decided, delay)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for a turn at the head while others write too; alone, nobody has to wait."""
+        if self._turns == 0:
+            yield
+            return
+        self._turns -= 1
+        with self._recorder.in_turn():
+            self._tip.catch_up()
+            yield
 
     def _check_read(self, decided: _Decided, draft: Draft) -> None:
         """Make good what a commit would have shown of the answers to a batch that adds nothing."""

@@ -26,6 +26,7 @@ from ledger.rules.state import Log, Stream
 from ledger.rules.text import format_time, party_stream
 
 STREAMS_KEPT = 50_000
+_CAUGHT_UP_MAX = 900
 _WORTH_READING_AHEAD = 4
 
 
@@ -59,6 +60,32 @@ class Tip:
         self._stale = True
         self._streams.clear()
         self._absent.clear()
+
+    def catch_up(self) -> None:
+        """Forget no more than what other writers changed, where their entries follow upon ours.
+
+        Raises:
+            DatabaseUnavailable: The head cannot be read.
+
+        """
+        head = self._recorder.head()
+        if self._stale or head == self.head:
+            return
+        known, added = self.head.size, head.size - self.head.size
+        if (
+            not 0 < known <= known + added <= known + _CAUGHT_UP_MAX
+            or head.epoch != self.head.epoch
+        ):
+            self.forget()
+            return
+        mine, *others = self._recorder.entries(known - 1, head.size)
+        if mine.leaf != self.head.leaf or not others:
+            self.forget()
+            return
+        for entry in others:
+            self._streams.pop(entry.stream, None)
+            self._absent.discard(entry.stream)
+        self.head, self.at = head, read_stored(others[-1]).at
 
     def draft(self) -> Draft:
         """Begin a batch on the head of the log.

@@ -10,7 +10,8 @@ type, state = entry bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from eventsourcing.persistence import (
 from sqlalchemy import Connection, Engine, select, update
 
 from ledger.crashpoints import CrashPoint, reach
-from ledger.record.database import reading, writing
+from ledger.record.database import reading, translated, writing
 from ledger.record.errors import DuplicateCommand, FactsDisagree, HeadMoved
 from ledger.record.facts import Batch, HeadRow
 from ledger.record.inserting import insert_rows
@@ -33,6 +34,8 @@ from ledger.record.subscription import PollingSubscription
 from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, REGISTERED_KEY
 
 _E: Final = ENTRY.c
+# Changes nothing, and takes the row's lock as every change does.
+_SAME_HEAD: Final = update(HEAD).where(HEAD.c.id == 1).values(epoch=HEAD.c.epoch)
 _STORED: Final = (_E.stream, _E.seq, _E.type, _E.entry)
 
 
@@ -47,6 +50,7 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
     ) -> None:
         super().__init__(engine)
         self._originator_id_type = originator_id_type
+        self._turn: Connection | None = None
 
     def insert_events(
         self,
@@ -99,7 +103,7 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
         """
         _check_indices(batch)
         try:
-            with writing(self._engine) as connection:
+            with self._transaction() as connection:
                 _move_head(connection, batch)
                 _insert_facts(connection, batch)
                 reach(CrashPoint.INSERTED)
@@ -108,6 +112,37 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
         except IntegrityError as error:
             self._name_duplicate(batch, error)
             raise
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Let no other writer commit until the block ends, then commit what it appended.
+
+        The database lets those who wait for the head row in one after the other. It saves what
+        would be decided in vain, and nothing rests on it: the head is compared all the same.
+
+        Raises:
+            DatabaseUnavailable: Nothing was written.
+            OutcomeUnknown: COMMIT gave no clear answer: look the command ids up.
+
+        """
+        with writing(self._engine) as connection:
+            connection.execute(_SAME_HEAD)
+            self._turn = connection
+            try:
+                yield
+            finally:
+                self._turn = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Give the transaction of this turn, or one of its own where nobody waited for a turn."""
+        if self._turn is not None:
+            # Its commit comes with the end of the turn; its errors are named here already.
+            with translated(self._engine):
+                yield self._turn
+        else:
+            with writing(self._engine) as connection:
+                yield connection
 
     def raise_epoch(self, expected: HeadRow) -> HeadRow:
         """Start a new writer's term: from its commit on, batches of an older epoch are refused.
@@ -139,7 +174,7 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
         if self._engine.dialect.name == "sqlite":
             return
         with writing(self._engine) as connection:
-            connection.execute(update(HEAD).where(HEAD.c.id == 1).values(epoch=HEAD.c.epoch))
+            connection.execute(_SAME_HEAD)
 
     def select_events(
         self,

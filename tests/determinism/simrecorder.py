@@ -82,13 +82,14 @@ class SimRecorder(LedgerRecorder):
     def __init__(self, link: Link, *, originator_id_type: type[UUID] | type[str] = str) -> None:
         super().__init__(None, originator_id_type=originator_id_type)  # type: ignore[arg-type]
         self.link, self.database = link, link.database
+        self._held: Transaction | None = None
 
     # Writing
 
     def append(self, batch: Batch) -> None:
         _check_indices(batch)
         try:
-            with self.link.writing("append", "head") as transaction:
+            with self._transaction_of_append() as transaction:
                 self._compare_head(HeadRow(batch.size, batch.leaf, batch.epoch))
                 self.database.check_append(batch)
                 transaction.changes.append(lambda: self.database.append(batch))
@@ -98,6 +99,23 @@ class SimRecorder(LedgerRecorder):
         except IntegrityError as error:
             self._name_duplicate(batch, error)
             raise
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        with self.link.writing("turn", "head") as transaction:
+            self._held = transaction
+            try:
+                yield
+            finally:
+                self._held = None
+
+    @contextmanager
+    def _transaction_of_append(self) -> Iterator[Transaction]:
+        if self._held is not None:
+            yield self._held
+        else:
+            with self.link.writing("append", "head") as transaction:
+                yield transaction
 
     def raise_epoch(self, expected: HeadRow) -> HeadRow:
         raised = HeadRow(expected.size, expected.leaf, expected.epoch + 1)
