@@ -46,7 +46,7 @@ SELDOM = {
 }
 SIZES: Sizes = ([1, 3, 1, 1], [1, 1, 1, 8], [2, 1, 5, 1])
 KILLS = 30
-KILLS_BETWEEN_AUDITS = 3
+KILLS_BETWEEN_AUDITS = 5
 DATABASES = ["sqlite", "postgresql"]
 
 
