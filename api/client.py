@@ -27,7 +27,28 @@ from ledger.rules.text import format_time
 ATTEMPTS = 6
 PAUSE_FIRST_S = 0.2
 OFFER_LIFE_US = 7 * 24 * 3600 * 1_000_000
+WAIT_MAX_S = 60.0
 _SERVER_FAULT = 500
+_DIGITS_MAX = 9
+_BYTE = 256
+
+
+class _Told:
+    """What came of the attempts so far: too many requests, or no clear answer and why."""
+
+    def __init__(self) -> None:
+        self.refused: httpx2.Response | None = None
+        self.reason: str | None = None
+
+    def unknown(self, reason: str) -> None:
+        self.refused, self.reason = None, reason
+
+
+def _advised_s(answer: httpx2.Response) -> float:
+    """Read in how many seconds it is worth coming again; one, where it is not said."""
+    advice = answer.headers.get("retry-after", "")
+    readable = advice.isascii() and advice.isdigit() and len(advice) <= _DIGITS_MAX
+    return float(advice) if readable else 1.0
 
 
 def _pause(seconds: float) -> None:
@@ -47,6 +68,7 @@ class LedgerClient(LogClient):
         random: Callable[[int], bytes] = os.urandom,
         attempts: int = ATTEMPTS,
         pause: Callable[[float], object] = _pause,
+        wait_max_s: float = WAIT_MAX_S,
     ) -> None:
         """Talk to a server.
 
@@ -58,6 +80,7 @@ class LedgerClient(LogClient):
             random: Gives random bytes for ids and salts.
             attempts: How often the same bytes are sent until the outcome is known.
             pause: Waits so many seconds between two attempts.
+            wait_max_s: Longest wait that a server may ask for; beyond it the problem is raised.
 
         """
         super().__init__(base_url, vkey=vkey, transport=transport)
@@ -65,6 +88,7 @@ class LedgerClient(LogClient):
         self._random = random
         self._attempts = attempts
         self._pause = pause
+        self._wait_max_s = wait_max_s
 
     def prepare(self, order: Order) -> Prepared:
         """Compose and sign a command without sending it.
@@ -89,16 +113,19 @@ class LedgerClient(LogClient):
     def send(self, prepared: Prepared) -> Confirmed:
         """Send a command until its outcome is known, always the same bytes, and check the receipt.
 
+        A server that has too much to do says when to come again; that long is waited, and a random
+        part of a second more, as long as attempts are left.
+
         Raises:
-            ProblemAnswer: The log refused it; nothing was recorded.
+            ProblemAnswer: The log refused it, or never had room for it; nothing was recorded.
             OutcomeUnknown: No clear answer came, however often it was sent.
             ReceiptRefused: The receipt or the entry is not what was signed.
 
         """
-        reason = "it was not sent"
+        told = _Told()
         for attempt in range(self._attempts):
             if attempt:
-                self._pause(PAUSE_FIRST_S * 2 ** (attempt - 1))
+                self._pause(self._wait_s(attempt, told))
             try:
                 answer = self._http.post(
                     "/v1/commands",
@@ -106,17 +133,32 @@ class LedgerClient(LogClient):
                     headers={"Content-Type": "application/json"},
                 )
             except httpx2.TransportError as error:
-                reason = type(error).__name__
+                told.unknown(type(error).__name__)
+                continue
+            if answer.status_code == httpx2.codes.TOO_MANY_REQUESTS:
+                told.refused = answer
+                if _advised_s(answer) > self._wait_max_s:
+                    break
                 continue
             if answer.status_code >= _SERVER_FAULT:
-                reason = f"HTTP {answer.status_code}"
+                told.unknown(f"HTTP {answer.status_code}")
                 continue
             try:
                 return self._confirm(prepared, answer)
             except NotReached as error:
                 # Recorded, but not seen: the same bytes again bring a receipt again.
-                reason = str(error)
-        raise OutcomeUnknown(reason, prepared)
+                told.unknown(str(error))
+        if told.refused is not None and told.reason is None:
+            # Refused each time before anything was looked at: nothing was recorded.
+            read_document(told.refused)
+        raise OutcomeUnknown(told.reason or "it was not sent", prepared)
+
+    def _wait_s(self, attempt: int, told: _Told) -> float:
+        backoff_s = float(PAUSE_FIRST_S * 2 ** (attempt - 1))
+        if told.refused is None:
+            return backoff_s
+        # Not all at the same moment: whoever was refused was so together with others.
+        return max(backoff_s, _advised_s(told.refused)) + self._random(1)[0] / _BYTE
 
     def submit(self, order: Order) -> Confirmed:
         """Compose, sign and send a command. Raises as `prepare` and `send` do."""

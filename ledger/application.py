@@ -232,7 +232,7 @@ class Ledger(Application[str]):
 
     def _commit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
         decided = _Decided(self._vault.session())
-        with self._turn():
+        with self._turn() as alone:
             draft = self._tip.draft()
             draft.look_up([one.command for one in prepared if one.command is not None])
             for position, one in enumerate(prepared):
@@ -245,26 +245,26 @@ class Ledger(Application[str]):
             self._tip.adopt(draft)
             reach(CrashPoint.COMMITTED)
         else:
-            self._check_read(decided, draft)
+            self._check_read(decided, draft, alone=alone)
         return self._outcomes(len(prepared), draft, decided, delay)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait for a turn at the head while others write too; alone, nobody has to wait."""
+    def _turn(self) -> Iterator[bool]:
+        """Wait for a turn at the head while others write too; say whether nobody else could."""
         if self._turns == 0:
-            yield
+            yield False
             return
         self._turns -= 1
         with self._recorder.in_turn():
             self._tip.catch_up()
-            yield
+            yield True
 
-    def _check_read(self, decided: _Decided, draft: Draft) -> None:
+    def _check_read(self, decided: _Decided, draft: Draft, *, alone: bool) -> None:
         """Make good what a commit would have shown of the answers to a batch that adds nothing."""
         if decided.known:
             # It can be read, which is not yet as durable as a receipt says.
             self._recorder.settle()
-        if decided.refused:
+        if decided.refused and not alone:
             # No commit compared the head, and a refusal on an old one would be a wrong one.
             head = self._recorder.head()
             if head != draft.head:

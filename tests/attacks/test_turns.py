@@ -13,7 +13,7 @@ from ledger.errors import WriteContended
 from ledger.log.receipts import Issuer
 from ledger.record.facts import Batch
 from ledger.rules.compose import Draft
-from ledger.rules.errors import NotOwner, StaleExpectation
+from ledger.rules.errors import ItemExists, NotOwner, StaleExpectation
 from tests.databases import sqlite_file_url
 from tests.worlds import SECOND_US, World
 
@@ -156,3 +156,24 @@ def test_what_is_in_the_log_already_is_found_in_a_turn(tmp_path: Path) -> None:
         assert isinstance(before, Accepted)
         assert isinstance(again, Accepted)
         assert (again.again, again.index) == (True, before.index)
+
+
+def test_a_refusal_in_a_turn_holds_whatever_happens_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else could write while it was decided: it need not be decided again."""
+    with pair(tmp_path, takes_turns=True) as both:
+        assert isinstance(both.send(both.world.item_draft("cards/2")), Accepted)
+        hold, turns = both.world.recorder.in_turn, both.turns
+
+        @contextmanager
+        def then_the_rival() -> Iterator[None]:
+            with hold():
+                yield
+            both.rival.register(f"after-{both.turns}")
+
+        monkeypatch.setattr(both.world.recorder, "in_turn", then_the_rival)
+        refused = both.send(both.world.item_draft("cards/2"))
+
+        assert isinstance(refused, ItemExists)
+        assert both.turns == turns + 1
