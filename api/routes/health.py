@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from api.errors import InternalError
 from api.problems import json_bytes
 from api.reading import read_query
 from api.rooms import Here, Rooms
@@ -36,11 +37,13 @@ async def get_liveness(request: Request) -> Response:
     responses={503: {"description": "A check fails", "model": Health}, **PROBLEMS},
 )
 async def get_readiness(request: Request, rooms: Here) -> Response:
-    """Check the database, the projections, the timers and the publishing of checkpoints."""
+    """Check the database, the writer, the views, the timers and the publishing of checkpoints."""
     read_query(request)
     failures = rooms.keeper.failures
     checks = {"database": await rooms.read(_database, rooms)}
     checks |= {step: _check(failures.get(step)) for step in _STEPS}
+    broken = rooms.writer.broken
+    checks["writer"] = _check(None if broken is None else InternalError.code)
     failing = any(check["status"] != "ok" for check in checks.values())
     return _answer({"status": "failing" if failing else "ok", "checks": checks})
 

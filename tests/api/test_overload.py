@@ -179,3 +179,24 @@ def test_many_requests_at_once_share_commits_and_each_gets_its_own_receipt(
     assert sorted(indices) == list(range(first, first + 60))
     assert sum(batches) == 60
     assert len(batches) < 15
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_broke_answers_and_makes_the_server_unready(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Breakage(BaseException):
+        """What no code of ours raises."""
+
+    def break_(_prepared: object) -> None:
+        raise Breakage
+
+    monkeypatch.setattr(served.world.ledger, "commit", break_)
+    in_its_hands = served.post(items(served.world, 10, 1))
+    after = served.post(items(served.world, 20, 1))
+    ready = served.client.get("/readyz")
+
+    assert (in_its_hands.status_code, in_its_hands.json()["code"]) == (503, "outcome-unknown")
+    assert (after.status_code, after.json()["code"]) == (503, "writer-stopped")
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["writer"] == {"status": "failing", "error": "internal-error"}

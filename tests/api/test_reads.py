@@ -482,6 +482,7 @@ def test_health_says_what_was_checked(shared: Served) -> None:
             "checkpoint": {"status": "ok"},
             "projections": {"status": "ok"},
             "timers": {"status": "ok"},
+            "writer": {"status": "ok"},
         },
     }
 
