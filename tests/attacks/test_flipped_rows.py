@@ -75,21 +75,36 @@ def test_a_writer_that_starts_on_a_damaged_last_entry_stops(
     assert refused.value.place == f"entry {world.size() - 1}"
 
 
-def test_a_stream_that_cannot_be_read_is_no_fault_of_the_command(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("old", "new"), [(b'"owner":"shop"', b'"owner":"shot"'), (b"{", b"z")])
+def test_nothing_is_decided_on_a_stream_that_was_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes
 ) -> None:
+    """Whether or not the changed bytes are an entry still."""
     sent = world.submission(world.transfer_draft("cards/1", to="ann"))
-    (stored,) = world.recorder.select_events("item/cards/1")
-    unreadable = replace(stored, state=flipped(stored.state))
+    (stored,) = world.recorder.stream_entries("item/cards/1")
+    assert old in stored.entry
+    changed = stored._replace(entry=stored.entry.replace(old, new, 1))
     world.ledger._tip.forget()
     with monkeypatch.context() as patch:
-        patch.setattr(world.recorder, "select_events", lambda *_args, **_more: [unreadable])
+        patch.setattr(world.recorder, "stream_entries", lambda _name: [changed])
 
-        with pytest.raises(EntryDamaged, match="entry 0 of stream item/cards/1 is damaged"):
+        with pytest.raises(EntryDamaged) as refused:
             world.send(sent)
 
+    assert refused.value.place == f"entry {stored.index}"
     (outcome,) = world.send(sent)
     assert isinstance(outcome, Accepted)
+
+
+def test_the_library_reads_no_damaged_stream_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stored,) = world.recorder.select_events("item/cards/1")
+    unreadable = replace(stored, state=flipped(stored.state))
+    monkeypatch.setattr(world.recorder, "select_events", lambda *_args, **_more: [unreadable])
+
+    with pytest.raises(EntryDamaged, match="entry 0 of stream item/cards/1 is damaged"):
+        world.ledger.repository.get("item/cards/1")
 
 
 def test_a_key_whose_registration_was_changed_is_no_fault_of_the_command(
