@@ -28,6 +28,7 @@ _BOM = b"\xef\xbb\xbf"
 _WEI_DIGITS = 18
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]*")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _NOBODY = "0x" + "0" * 40
 _WHOLE = re.compile(r"[0-9]{1,60}")
@@ -198,6 +199,8 @@ def map_id(text: str) -> str:
     """Map any text to an id of the ledger; `unmap_id` gives it back."""
     if text in {".", ".."}:
         return text.replace(".", "~2e")
+    if _PLAIN_ID.fullmatch(text):
+        return text
     return "".join(chr(b) if b in _PLAIN else f"~{b:02x}" for b in text.encode("utf-8"))
 
 
