@@ -114,6 +114,14 @@ def decode(data: bytes, *, limit: int, field: str = "document") -> Any:
     return _decode(data, field)
 
 
+def loads_plainly(data: bytes) -> Any:
+    """Read JSON that is going to be looked at by other means; None when it cannot be read."""
+    try:
+        return _loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _loads(data: bytes) -> Any:
     if _Fast.loads is not None:
         return _Fast.loads(data)

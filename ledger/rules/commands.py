@@ -5,10 +5,11 @@ Specification: docs/spec.md section 5.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
-from ledger.rules import schema, text
-from ledger.rules.canonical import check_depth, decode
+from ledger.rules import outline, schema, text
+from ledger.rules.canonical import check_depth, decode, loads_plainly
 from ledger.rules.digests import COMMAND_TAG, command_digest
 from ledger.rules.errors import Malformed, TooLarge
 
@@ -28,6 +29,9 @@ def _command_id(value: Any, field: str) -> None:
         text.check_uuid7(value, field=field)
 
 
+outline.learn(_command_id, schema.hex32, text.check_uuid7)
+
+
 def _expectation(value: Any, field: str) -> None:
     after = isinstance(value, dict) and "after" in value
     schema.check_object(value, _AFTER if after else _AT, field)
@@ -35,6 +39,7 @@ def _expectation(value: Any, field: str) -> None:
 
 _AFTER: schema.Schema = {"after": schema.hex32, "stream": schema.stream}
 _AT: schema.Schema = {"leaf": schema.nullable(schema.hex32), "stream": schema.stream}
+outline.learn(_expectation, _AFTER, _AT)
 _SIGNER: schema.Schema = {
     "key": schema.hex32,
     "party": schema.party,
@@ -61,6 +66,11 @@ _COMMAND: schema.Schema = {
     "signers": schema.items(schema.nested(_SIGNER), least=1, most=SIGNERS_MAX),
     "v": schema.whole(1, 1),
 }
+
+
+BODIES: dict[str, schema.Schema] = {}
+"""Schemas of the bodies that outlines know, by kind; filled by `ledger.rules.kinds`."""
+_patterns: dict[str, str] = {}
 
 
 class Signer(NamedTuple):
@@ -107,7 +117,33 @@ def read_command(raw: bytes) -> Command:
     """
     if len(raw) > COMMAND_BYTES_MAX:
         raise TooLarge("the command is too large", bytes=len(raw), most=COMMAND_BYTES_MAX)
+    document = outline_of(raw)
+    if document is not None:
+        return read_outlined(raw, document)
     return _command(raw, decode(raw, limit=COMMAND_BYTES_MAX, field="command"))
+
+
+def command_pattern(kind: str) -> str | None:
+    """Write the commands of a kind as a regular expression; None where there is none."""
+    found = _patterns.get(kind)
+    if found is None and kind in BODIES:
+        try:
+            body = outline.object_pattern(BODIES[kind])
+            found = outline.object_pattern(_COMMAND, body=body, kind=f'"{re.escape(kind)}"')
+        except outline.NoOutline:
+            found = ""
+        _patterns[kind] = found
+    return found or None
+
+
+def outline_of(raw: bytes) -> dict[str, Any] | None:
+    """Read a command whose bytes are plainly in order; None where they must be looked at."""
+    document = loads_plainly(raw)
+    kind = document.get("kind") if isinstance(document, dict) else None
+    pattern = command_pattern(kind) if isinstance(kind, str) else None
+    if pattern is None or not outline.compiled(pattern).fullmatch(raw.decode()):
+        return None
+    return document  # type: ignore[no-any-return]  # what matched is an object
 
 
 def command_of(raw: bytes, document: dict[str, Any]) -> Command:
@@ -127,6 +163,16 @@ def _command(raw: bytes, document: Any) -> Command:
     check_depth(raw, field="command", most=COMMAND_DEPTH_MAX)
     schema.version(document, "command")
     schema.check_object(document, _COMMAND, "command")
+    return read_outlined(raw, document)
+
+
+def read_outlined(raw: bytes, document: dict[str, Any]) -> Command:
+    """Read a command whose every field was accepted already.
+
+    Raises:
+        Malformed: `expect` or `sealed` is not sorted.
+
+    """
     _sorted_once(document["expect"], "stream", "command.expect")
     _sorted_once(document["sealed"], "name", "command.sealed")
     return Command(

@@ -5,18 +5,28 @@ Specification: docs/spec.md section 6.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ledger.rules import schema, text
-from ledger.rules.canonical import decode, encode
-from ledger.rules.commands import SIGNERS_MAX, Command, command_of
+from ledger.rules import outline, schema, text
+from ledger.rules.canonical import decode, encode, loads_plainly
+from ledger.rules.commands import (
+    COMMAND_BYTES_MAX,
+    SIGNERS_MAX,
+    Command,
+    command_of,
+    command_pattern,
+    read_outlined,
+)
 from ledger.rules.digests import leaf
-from ledger.rules.errors import Malformed
+from ledger.rules.errors import Malformed, TooLarge
 
 ENTRY_BYTES_MAX = 65_535
 EFFECTS_MAX = 1_000
 INDEX_MAX = (1 << 53) - 1
+_PATTERNS_KEPT = 256
 
 _index = schema.whole(0, INDEX_MAX)
 _COMMON: schema.Schema = {
@@ -39,6 +49,10 @@ _EFFECT: schema.Schema = _COMMON | {
     "cause": schema.hex32,
     "effect": schema.whole(1, EFFECTS_MAX),
 }
+
+
+DATA: dict[str, schema.Schema] = {}
+"""Schemas of the data that outlines know, by type; filled by `ledger.rules.kinds`."""
 
 
 class Entry(NamedTuple):
@@ -75,6 +89,9 @@ def read_entry(raw: bytes) -> Entry:
     Spec: docs/spec.md section 6.1.
 
     """
+    found = _outlined(raw) if len(raw) <= ENTRY_BYTES_MAX else None
+    if found is not None:
+        return found
     document = decode(raw, limit=ENTRY_BYTES_MAX, field="entry")
     if not isinstance(document, dict):
         raise Malformed("entry", "is not an object")
@@ -84,6 +101,42 @@ def read_entry(raw: bytes) -> Entry:
     # The document re-encoded to `raw`, so these are the bytes inside it.
     command = command_of(encode(document["command"]), document["command"]) if own else None
     return _entry(raw, document, command, at=text.time_us(document["at"], "entry.at"))
+
+
+def _outlined(raw: bytes) -> Entry | None:
+    """Read the bytes of an entry that are plainly in order; None where they must be looked at."""
+    document = loads_plainly(raw)
+    try:
+        command = document.get("command")
+        pattern = _pattern(document["type"], None if command is None else command["kind"])
+        match = pattern and outline.compiled(pattern).fullmatch(raw.decode())
+    except (AttributeError, KeyError, TypeError):
+        return None
+    if not match:
+        return None
+    at = text.time_us(document["at"], "entry.at")
+    if command is None:
+        return _entry(raw, document, None, at=at)
+    inside = match["command"].encode()
+    if len(inside) > COMMAND_BYTES_MAX:
+        raise TooLarge("the command is too large", bytes=len(inside), most=COMMAND_BYTES_MAX)
+    return _entry(raw, document, read_outlined(inside, command), at=at)
+
+
+@lru_cache(maxsize=_PATTERNS_KEPT)
+def _pattern(type_: str, kind: str | None) -> str | None:
+    """Write the entries of a type, with a command of a kind, as a regular expression."""
+    command = None if kind is None else command_pattern(kind)
+    if type_ not in DATA or (command is None and kind is not None):
+        return None
+    try:
+        data = outline.object_pattern(DATA[type_])
+    except outline.NoOutline:
+        return None
+    known = {"data": data, "type": f'"{re.escape(type_)}"'}
+    if command is None:
+        return outline.object_pattern(_EFFECT, **known)
+    return outline.object_pattern(_OWN, command=f"(?P<command>{command})", **known)
 
 
 def _entry(raw: bytes, document: dict[str, Any], command: Command | None, *, at: int) -> Entry:

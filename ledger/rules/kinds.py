@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ledger.rules import imports, items, opening, parties, roles
-from ledger.rules.commands import Command
+from ledger.rules.commands import BODIES, Command
 from ledger.rules.digests import key_id
-from ledger.rules.entries import Entry
+from ledger.rules.entries import DATA, Entry
 from ledger.rules.errors import UnknownKind
 from ledger.rules.model import EventTypes, Kind, Kinds
 from ledger.rules.schema import check_object
@@ -24,6 +24,11 @@ KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind 
 EVENT_TYPES: EventTypes = MappingProxyType(
     {event.name: event for room in _FAMILIES for event in room.EVENTS}
 )
+
+
+# An object in the data of an entry, or in a body, that only its own reader knows has no outline.
+BODIES.update({name: kind.body for name, kind in KINDS.items()})
+DATA.update({name: event.data for name, event in EVENT_TYPES.items()})
 
 
 def kind_of(name: str) -> Kind:

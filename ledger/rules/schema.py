@@ -7,7 +7,7 @@ Specification: docs/spec.md section 4.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.rules import text
 from ledger.rules.errors import Malformed, UnknownVersion
@@ -19,6 +19,54 @@ Schema = dict[str, Check]
 
 SECONDS_MAX = 366 * 24 * 3600
 _EXPONENT_MAX = 30
+
+
+class Nested(NamedTuple):
+    """The shape of a check that accepts an object of another schema."""
+
+    schema: Schema
+
+
+class Nullable(NamedTuple):
+    """The shape of a check that accepts null, or what another check accepts."""
+
+    inner: Check
+
+
+class OneOf(NamedTuple):
+    """The shape of a check that accepts one of a closed set of strings."""
+
+    values: tuple[str, ...]
+
+
+class Whole(NamedTuple):
+    """The shape of a check that accepts an integer between two bounds."""
+
+    low: int
+    high: int
+
+
+class Items(NamedTuple):
+    """The shape of a check that accepts an array."""
+
+    inner: Check
+    least: int
+    most: int
+
+
+Shape = Nested | Nullable | OneOf | Whole | Items
+
+_shapes: dict[Check, Shape] = {}
+
+
+def _shaped(check: Check, shape: Shape) -> Check:
+    _shapes[check] = shape
+    return check
+
+
+def shape_of(check: Check) -> Shape | None:
+    """Return what a check made by this module consists of; None for any other."""
+    return _shapes.get(check)
 
 
 def check_object(value: object, schema: Schema, field: str) -> dict[str, Any]:
@@ -50,7 +98,7 @@ def nested(schema: Schema) -> Check:
     def check(value: Any, field: str) -> None:
         check_object(value, schema, field)
 
-    return check
+    return _shaped(check, Nested(schema))
 
 
 def nullable(inner: Check) -> Check:
@@ -60,7 +108,7 @@ def nullable(inner: Check) -> Check:
         if value is not None:
             inner(value, field)
 
-    return check
+    return _shaped(check, Nullable(inner))
 
 
 def one_of(values: Collection[str]) -> Check:
@@ -70,7 +118,7 @@ def one_of(values: Collection[str]) -> Check:
         if not isinstance(value, str) or value not in values:
             raise Malformed(field, f"is not one of {', '.join(sorted(values))}")
 
-    return check
+    return _shaped(check, OneOf(tuple(sorted(values))))
 
 
 def whole(low: int, high: int) -> Check:
@@ -81,7 +129,7 @@ def whole(low: int, high: int) -> Check:
         if type(value) is not int or not low <= value <= high:
             raise Malformed(field, f"is not a whole number from {low} to {high}")
 
-    return check
+    return _shaped(check, Whole(low, high))
 
 
 def items(inner: Check, *, most: int, least: int = 0) -> Check:
@@ -96,7 +144,7 @@ def items(inner: Check, *, most: int, least: int = 0) -> Check:
             except Malformed as bad:
                 raise type(bad)(f"{field}[{position}]{bad.field}", bad.message) from None
 
-    return check
+    return _shaped(check, Items(inner, least, most))
 
 
 def any_object(value: Any, field: str) -> None:
@@ -164,12 +212,16 @@ def version(document: object, field: str) -> None:
         raise UnknownVersion(f"{field}.v", f"is version {found}, not 1")
 
 
+_one_algorithm = one_of(ALGORITHMS)
+
+
 def _algorithm(value: Any, field: str) -> None:
     if isinstance(value, str) and value not in ALGORITHMS:
         raise UnknownVersion(field, "is not an algorithm known here")
-    one_of(ALGORITHMS)(value, field)
+    _one_algorithm(value, field)
 
 
+_shaped(_algorithm, OneOf(tuple(sorted(ALGORITHMS))))
 KEY: Schema = {"alg": _algorithm, "public": base64}
 key = nested(KEY)
 money = nested(MONEY)

@@ -1,0 +1,162 @@
+"""An outline accepts less than its schema, never more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.rules import canonical, commands, entries, outline, schema
+from ledger.rules.commands import Command, command_pattern, read_command
+from ledger.rules.entries import read_entry
+from ledger.rules.errors import RuleError
+from ledger.rules.kinds import EVENT_TYPES, KINDS, kind_of_checked
+from tests.unit.proof.story import READ
+
+WITHOUT = {"open-ledger/1", "publish-policy/1", "cancel-command/1"}
+RAW = [entry.raw for entry in READ]
+COMMANDS = [entry.command.raw for entry in READ if entry.command is not None]
+
+
+def by_schema(read: Callable[[bytes], Any], raw: bytes) -> tuple[str, Any]:
+    """Read with every outline out of the way."""
+    kept = commands.BODIES.copy(), entries.DATA.copy()
+    commands.BODIES.clear()
+    entries.DATA.clear()
+    commands._patterns.clear()
+    entries._pattern.cache_clear()
+    try:
+        return outcome(read, raw)
+    finally:
+        commands.BODIES.update(kept[0])
+        entries.DATA.update(kept[1])
+        commands._patterns.clear()
+        entries._pattern.cache_clear()
+
+
+def outcome(read: Callable[[bytes], Any], raw: bytes) -> tuple[str, Any]:
+    try:
+        return "read", read(raw)
+    except RuleError as error:
+        return type(error).__name__, str(error)
+
+
+def with_body(raw: bytes) -> Command:
+    command = read_command(raw)
+    kind_of_checked(command)
+    return command
+
+
+def outlined(raw: bytes) -> bool:
+    return commands.outline_of(raw) is not None
+
+
+def test_every_kind_has_an_outline_but_for_those_whose_bodies_have_readers_of_their_own() -> None:
+    assert {name for name in KINDS if command_pattern(name) is None} == WITHOUT
+    assert {name for name in EVENT_TYPES if entries._pattern(name, None) is None} == set()
+
+
+def test_what_is_plainly_in_order_is_read_by_its_outline() -> None:
+    found = {read_command(raw).kind for raw in COMMANDS if not outlined(raw)}
+
+    assert found <= WITHOUT
+    assert sum(entries._outlined(raw) is not None for raw in RAW) > len(RAW) // 2
+
+
+@pytest.mark.parametrize("index", range(len(RAW)))
+def test_an_entry_reads_alike_with_and_without_outlines(index: int) -> None:
+    assert outcome(read_entry, RAW[index]) == by_schema(read_entry, RAW[index])
+
+
+PIECES = st.sampled_from(
+    [*(bytes([byte]) for byte in b'"\\{}[],:09-.e aZ=/A\n\x00'), "é".encode(), b"null", b"true"]
+) | st.sampled_from([b'""', b'".."', b'"."'])
+
+
+@st.composite
+def mutations(draw: st.DrawFn, raws: list[bytes]) -> bytes:
+    raw = bytearray(draw(st.sampled_from(raws)))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(raw)))
+        piece = draw(PIECES | st.binary(min_size=1, max_size=2))
+        match draw(st.integers(0, 2)):
+            case 0:
+                raw[at:at] = piece
+            case 1:
+                raw[at : at + len(piece)] = piece
+            case _:
+                del raw[at : at + draw(st.integers(1, 40))]
+    return bytes(raw)
+
+
+@settings(max_examples=600)
+@given(mutations(COMMANDS))
+def test_a_mutated_command_is_judged_alike(raw: bytes) -> None:
+    found, expected = outcome(with_body, raw), by_schema(with_body, raw)
+
+    assert found == expected
+    if outlined(raw):
+        assert expected[0] == "read" or "sorted" in expected[1]
+
+
+@settings(max_examples=600)
+@given(mutations(RAW))
+def test_a_mutated_entry_is_judged_alike(raw: bytes) -> None:
+    assert outcome(read_entry, raw) == by_schema(read_entry, raw)
+
+
+STRINGS = [
+    *(".", "..", "...", "imported/a/b", "imported/./b", "imported/a/..", "imported/b", "party/.."),
+    *("log", "logs", "log\n", "item/a/.", "item/a/b/c", "policy/x", "namespace/-", "namespace/a/b"),
+    *("2026-02-30T00:00:00.000000Z", "2026-02-28T24:00:00.000000Z", "2026-12-28T23:59:59.999999Z"),
+    *("0000-01-01T00:00:00.000000Z", "AA==", "AB==", "AAA=", "AAB=", "0", "00", "CNY", "cny", ""),
+    *("f" * 64, "F" * 64, "a" * 128, "a" * 129, "a" * 200, "a" * 201, "a\n"),
+]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2**54)
+    | st.text('aZ09._:~-/=+ \\"é', max_size=6)
+    | st.sampled_from(STRINGS),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "v", "key"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+CHECKS = [
+    *outline._TEXTS,
+    schema.seconds,
+    schema.money,
+    schema.key,
+    schema.whole(0, 9),
+    schema.whole(0, 10),
+    schema.whole(1, 1),
+    schema.whole(1, (1 << 53) - 1),
+    schema.items(schema.hex32, least=1, most=2),
+    schema.items(schema.party, most=2),
+    schema.nullable(schema.time),
+]
+
+
+@pytest.mark.parametrize("position", range(len(CHECKS)))
+@given(value=VALUES)
+def test_a_pattern_matches_only_what_its_check_accepts(position: int, value: Any) -> None:
+    check = CHECKS[position]
+    try:
+        pattern = outline.pattern(check)
+    except outline.NoOutline:
+        return
+    written = canonical.encode(value).decode()
+    if re.fullmatch(pattern, written, re.ASCII):
+        check(value, "value")
+
+
+def test_a_bound_that_no_number_of_digits_says_has_no_outline() -> None:
+    for check in (schema.whole(2, 100), schema.whole(0, 9)):
+        with pytest.raises(outline.NoOutline):
+            outline.pattern(check)
