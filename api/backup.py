@@ -41,6 +41,7 @@ from ledger.proof.report import VALID, Report
 from ledger.record.copying import close_file, copy_to_file
 from ledger.record.database import open_engine
 from ledger.record.recorder import LedgerRecorder
+from ledger.record.schema import migrate
 from ledger.rules.text import format_time
 from projections.runner import Runner
 
@@ -122,8 +123,7 @@ def _make(house: House, to: Path, draft: Path, steps: Steps, *, with_keys: bool)
         _copy_keys(house.folder / KEYS_FOLDER, draft / KEYS_FOLDER)
     copy_to_file(house.recorder.engine, draft / SQLITE_FILE, steps.copying)
     reach(CrashPoint.BACKUP_COPIED)
-    _project(draft / SQLITE_FILE)
-    close_file(draft / SQLITE_FILE)
+    bring_up(draft / SQLITE_FILE)
     report = _audited(draft, house.vkey, steps)
     if report.verdict != VALID:
         raise BackupRefused(
@@ -261,13 +261,15 @@ def _copy_keys(source: Path, target: Path) -> None:
         write_whole(target / path.name, path.read_bytes(), mode=PRIVATE_FILE)
 
 
-def _project(path: Path) -> None:
-    """Bring the views of a copy up to its entries: rows that were copied have none."""
+def bring_up(path: Path) -> None:
+    """Bring schema and views of a copy up to date: rows that were copied have no views."""
     engine = open_engine(f"sqlite:///{path.absolute()}")
     try:
+        migrate(engine)
         Runner(LogReader(LedgerRecorder(engine))).catch_up()
     finally:
         engine.dispose()
+    close_file(path)
 
 
 def _audited(folder: Path, vkey: str, steps: Steps) -> Report:

@@ -141,6 +141,25 @@ class LedgerFolder:
         return house
 
     @staticmethod
+    def open_as_is(
+        folder: Path,
+        clock: Clock | None = None,
+        *,
+        read_only: bool = False,
+        mirror: str | None = None,
+    ) -> House:
+        """Open a ledger that may have no entries or an older schema: to heal it, or back it up.
+
+        Raises:
+            LedgerNotOpen: The folder holds no ledger.
+            DatabaseUnavailable: The database cannot be reached.
+
+        """
+        house = _open(folder, clock or SystemClock(), read_only=read_only, random=os.urandom)
+        house.mirror = mirror
+        return house
+
+    @staticmethod
     def migrate(folder: Path) -> str:
         """Bring the database of a folder up to date and return its schema's revision.
 

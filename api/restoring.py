@@ -13,22 +13,25 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from api.backup import LIST, Backup, Steps, check_copy, drafting, give_name, read_backup
+from api.backup import LIST, Backup, Steps, bring_up, check_copy, drafting, give_name, read_backup
 from api.config import (
     CONFIG_FILE,
     KEYS_FOLDER,
     PRIVATE_FILE,
     PRIVATE_FOLDER,
     SQLITE_FILE,
+    VKEY_FILE,
     Config,
     read_config,
     write_config,
+    write_whole,
 )
 from api.folder import check_database
 from api.house import VAULT_FOLDER
 from ledger.crashpoints import CrashPoint, reach
 from ledger.errors import BackupDamaged, LedgerExists, LedgerNotOpen
 from ledger.proof.audit import Progress
+from ledger.proof.vkey import VerifierKey
 from ledger.record.copying import compare_rows, copy_rows
 from ledger.record.database import open_engine, open_engine_read_only
 from ledger.record.errors import CopyDiffers
@@ -60,19 +63,14 @@ def restore_backup(
         DatabaseUnavailable: The database cannot be reached.
 
     """
-    if database_url is not None:
-        check_database(database_url)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LedgerExists(
-            "there is something in that folder; it was left as it is",
-            folder=str(folder),
-            do="Name a folder that is not there, or move the old one away first.",
-        )
+    _check_free(folder, database_url)
     backup = read_backup(source)
     if vkey not in {None, backup.vkey}:
         raise BackupDamaged("the backup is of another log", expected=vkey, found=backup.vkey)
     with drafting(folder, "restore") as draft:
         _copy_files(backup, draft, steps.copying)
+        # A backup of an earlier version is brought up to this one, as a copy.
+        bring_up(draft / SQLITE_FILE)
         check_copy(backup, draft, steps)
         config = _configured(backup, draft)
         if database_url is not None:
@@ -84,6 +82,50 @@ def restore_backup(
             folder.rmdir()
         give_name(draft, folder)
     return backup
+
+
+def begin_again(folder: Path, *, vkey: str, database_url: str | None = None) -> None:
+    """Make a ledger's folder without entries, when a mirror is all that is left of it.
+
+    Args:
+        folder: Must not be there, or be empty.
+        vkey: The log's verifier key, known from elsewhere than the mirror.
+        database_url: Of an empty PostgreSQL database; a SQLite file in the folder when None.
+
+    Raises:
+        LedgerExists: The folder or the database holds something; it was left as it is.
+        MalformedKey: The key is none.
+        DatabaseUnavailable: The database cannot be reached.
+
+    """
+    _check_free(folder, database_url)
+    config = Config(VerifierKey.parse(vkey).name, None)
+    with drafting(folder, "restore") as draft:
+        for private in (KEYS_FOLDER, VAULT_FOLDER):
+            (draft / private).mkdir(mode=PRIVATE_FOLDER)
+        write_config(draft, replace(config, database=database_url))
+        write_whole(draft / VKEY_FILE, f"{vkey}\n".encode())
+        engine = open_engine(config.url(draft) if database_url is None else database_url)
+        try:
+            migrate(engine)
+            if LedgerRecorder(engine).head().size:
+                raise LedgerExists("the database holds a ledger", do="Name an empty database.")
+        finally:
+            engine.dispose()
+        if folder.exists():
+            folder.rmdir()
+        give_name(draft, folder)
+
+
+def _check_free(folder: Path, database_url: str | None) -> None:
+    if database_url is not None:
+        check_database(database_url)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LedgerExists(
+            "there is something in that folder; it was left as it is",
+            folder=str(folder),
+            do="Name a folder that is not there, or move the old one away first.",
+        )
 
 
 def _configured(backup: Backup, draft: Path) -> Config:

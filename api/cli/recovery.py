@@ -14,8 +14,9 @@ from api.cli.options import Dir, Json, Mirror, Vkey, read_secret, read_vkey
 from api.cli.output import Output, plain
 from api.folder import LedgerFolder
 from api.healing import Recovery, heal
-from api.restoring import restore_backup
+from api.restoring import begin_again, restore_backup
 from ledger.log.gate import Standing
+from ledger.record.schema import check_schema
 
 _TO = typer.Option("--to", metavar="FOLDER", help="The backup; must not exist yet.")
 _KEYS = typer.Option("--with-keys", help="Put the private keys in too: keep it as safe as them.")
@@ -41,7 +42,7 @@ def backup(
     """Copy the whole ledger into a folder that verified itself; it may be served meanwhile."""
     out = Output(as_json=as_json)
     with (
-        LedgerFolder.open(folder, read_only=True) as house,
+        LedgerFolder.open_as_is(folder, read_only=True) as house,
         out.progress("copying") as copying,
         out.progress("auditing the copy") as auditing,
     ):
@@ -69,14 +70,20 @@ def restore(
         raise Usage("name what to restore from: a backup, or --mirror URL|FOLDER")
     out = Output(as_json=as_json)
     restored = None
+    url = None if database is None else read_secret(database)
+    key = None if vkey is None else read_vkey(vkey)
+    if source is None and not folder.exists():
+        if key is None:
+            raise Usage("bring --vkey KEY|@FILE to make that folder again from the mirror alone")
+        begin_again(folder, vkey=key, database_url=url)
     if source is not None:
         with out.progress("copying") as copying, out.progress("auditing") as auditing:
             restored = restore_backup(
                 source,
                 folder,
                 Steps(copying, auditing, PROCESSES),
-                database_url=None if database is None else read_secret(database),
-                vkey=None if vkey is None else read_vkey(vkey),
+                database_url=url,
+                vkey=key,
             )
     recovery, standing = _settle(folder, mirror, out)
     document = _document(restored, recovery, standing)
@@ -86,7 +93,8 @@ def restore(
 
 def _settle(folder: Path, mirror: str | None, out: Output) -> tuple[Recovery | None, Standing]:
     """Heal where a mirror is named, bring the views up, and see where the ledger stands."""
-    with LedgerFolder.open(folder, mirror=mirror) as house:
+    with LedgerFolder.open_as_is(folder, mirror=mirror) as house:
+        check_schema(house.recorder.engine)
         recovery = None
         if mirror is not None:
             with out.progress("healing") as step:

@@ -344,6 +344,9 @@ class Gate:
                 proven = {each: self._mirror.root(each) for each in covered}
             except MirrorUnusable as error:
                 unreachable = error.reason
+        if not proven:
+            sizes.discard(size)
+            sizes.update(tree.size for tree in known)
         return Facts(
             size=size,
             known=known,

@@ -19,6 +19,9 @@ from api.backup import Steps, make_backup, read_backup
 from api.restoring import restore_backup
 from ledger.errors import BackupDamaged, BackupRefused, LedgerExists
 from ledger.log.gate import Class
+from ledger.record.copying import TABLES, close_file
+from ledger.record.database import open_engine
+from ledger.record.tables import HEAD, METADATA
 from tests.restore.making import Run, published, rows_of
 
 QUIET = Steps(lambda _done, _all: None, lambda _done, _all: None)
@@ -314,3 +317,24 @@ def test_a_database_that_holds_something_else_is_not_filled(
 
     with other.open() as house:
         assert house.reader.size() > 0
+
+
+def test_every_table_of_the_ledger_is_copied() -> None:
+    assert {*METADATA.tables} == {HEAD.name, *(table.name for table in TABLES)}
+
+
+def test_a_backup_of_an_earlier_version_is_restored_by_this_one(run: Run, tmp_path: Path) -> None:
+    wanted = rows_of(run.folder)
+    backup = backed_up(run, tmp_path / "backup", with_keys=True)
+    engine = open_engine(f"sqlite:///{backup / 'ledger.sqlite'}")
+    with engine.begin() as connection:
+        # As 0002 left it; only the name of the revision and one index differ.
+        connection.exec_driver_sql("CREATE UNIQUE INDEX entry_leaf ON entry (leaf)")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+    engine.dispose()
+    close_file(backup / "ledger.sqlite")
+    listed_again(backup)
+
+    restore_backup(backup, tmp_path / "again", QUIET)
+
+    assert rows_of(tmp_path / "again") == wanted

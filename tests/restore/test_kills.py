@@ -167,6 +167,28 @@ def test_restoring_and_healing_can_be_one_command(shop: Shop, tmp_path: Path) ->
     assert rows_of(again) == shop.wanted
 
 
+def test_a_mirror_and_the_verifier_key_are_enough_to_begin_again(
+    shop: Shop, tmp_path: Path
+) -> None:
+    """Everything is lost but the mark, a copy of the log, the keys and the verifier key."""
+    vkey = tmp_path / "vkey"
+    shutil.copyfile(shop.folder / "vkey", vkey)
+    shutil.copytree(shop.folder / "keys", tmp_path / "keys")
+    shutil.rmtree(shop.folder)
+    mirror = ("--mirror", shop.told.mirror)
+    lacking = shop.program("restore", "--dir", shop.folder, *mirror, "--json")
+    assert (lacking.code, lacking.error["code"]) == (2, "usage")
+
+    shop.killed_at("R3:3", "restore", "--dir", shop.folder, *mirror, "--vkey", f"@{vkey}")
+    again = shop.program("restore", "--dir", shop.folder, *mirror, "--json")
+
+    assert again.code == 0, again
+    assert again.document["standing"]["class"] == "R1"
+    assert rows_of(shop.folder) == shop.wanted
+    shutil.copytree(tmp_path / "keys", shop.folder / "keys", dirs_exist_ok=True)
+    assert shop.program("keys", "register", "late", "--dir", shop.folder).code == 0
+
+
 def test_restoring_from_nothing_is_bad_usage(shop: Shop) -> None:
     ran = shop.program("restore", "--dir", shop.folder, "--json")
 
