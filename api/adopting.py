@@ -14,8 +14,8 @@ from typing import Any
 from api.house import House
 from api.records import keep_record
 from ledger.errors import MarkNotAdopted
-from ledger.log.gate import MARK, Class, Standing
 from ledger.log.mark import Marked
+from ledger.log.standing import MARK, Class, Standing
 from ledger.proof.checkpoint import parse_checkpoint
 from ledger.proof.note import split_note
 from ledger.proof.tree import CompactRange

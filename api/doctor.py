@@ -22,7 +22,7 @@ from api.receipts import pin_log, read_receipt
 from api.servers import check_settings
 from ledger.errors import LedgerError
 from ledger.log.errors import LogError
-from ledger.log.gate import Class, Promise, Standing
+from ledger.log.standing import Class, Promise, Standing
 from ledger.proof.errors import VerificationError
 from ledger.proof.merkle import check_inclusion
 from ledger.record.errors import RecordError

@@ -15,10 +15,10 @@ from typing import Any
 from api.house import House
 from api.records import keep_record
 from ledger.crashpoints import CrashPoint, reach
-from ledger.log.gate import Class, Standing
 from ledger.log.healing import Healed, Healing, Progress
 from ledger.log.mark import Marked
 from ledger.log.mirror import Mirror
+from ledger.log.standing import Class, Standing
 from ledger.rules.text import format_time
 
 RECOVERY_TAG = b"yinzheng/recovery/v1\n"

@@ -15,7 +15,7 @@ from api.cli.output import Output, plain
 from api.folder import LedgerFolder
 from api.healing import Recovery, heal
 from api.restoring import begin_again, restore_backup
-from ledger.log.gate import Standing
+from ledger.log.standing import Standing
 from ledger.record.schema import check_schema
 
 _TO = typer.Option("--to", metavar="FOLDER", help="The backup; must not exist yet.")

@@ -10,9 +10,10 @@ from typing import Any
 from unittest.mock import patch
 
 from ledger.log import files
-from ledger.log.gate import Class, Gate, Standing
+from ledger.log.gate import Gate
 from ledger.log.mark import Mark
 from ledger.log.reread import Rereading
+from ledger.log.standing import Class, Standing
 from ledger.record.draft import Draft, Tip
 from ledger.record.errors import HeadMoved, OutcomeUnknown
 from ledger.record.facts import Batch, Checkpoint, CommandKey, HeadRow, SealedEntry

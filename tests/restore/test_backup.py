@@ -18,7 +18,7 @@ import pytest
 from api.backup import Steps, make_backup, read_backup
 from api.restoring import restore_backup
 from ledger.errors import BackupDamaged, BackupRefused, LedgerExists
-from ledger.log.gate import Class
+from ledger.log.standing import Class
 from ledger.record.copying import TABLES, close_file
 from ledger.record.database import open_engine
 from ledger.record.tables import HEAD, METADATA

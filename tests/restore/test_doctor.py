@@ -22,7 +22,7 @@ from api.healing import heal
 from api.house import House
 from ledger.clock import FixedClock
 from ledger.errors import MarkNotAdopted, WriteLocked
-from ledger.log.gate import Class
+from ledger.log.standing import Class
 from ledger.proof.keys import verify
 from ledger.rules.canonical import encode
 from ledger.rules.text import b64decode

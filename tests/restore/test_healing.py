@@ -7,7 +7,7 @@ from pathlib import Path
 
 from api.auditing import folder_of_ledger
 from api.healing import RECOVERY_TAG, heal
-from ledger.log.gate import Class
+from ledger.log.standing import Class
 from ledger.proof.audit import audit
 from ledger.proof.keys import verify
 from ledger.proof.report import Report

@@ -15,7 +15,7 @@ from api.healing import heal
 from api.house import House
 from ledger.errors import WriteLocked
 from ledger.log.errors import MirrorRefused, MirrorUnusable, ReadBackDiffers, RootDiffers
-from ledger.log.gate import Class
+from ledger.log.standing import Class
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.note import sign_note
 from ledger.proof.tree import MemoryTree

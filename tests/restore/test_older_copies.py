@@ -9,7 +9,7 @@ import pytest
 from api.house import House
 from ledger.errors import WriteLocked
 from ledger.log.errors import SignLocked
-from ledger.log.gate import Class
+from ledger.log.standing import Class
 from tests import figures
 from tests.restore.making import Told, copy_of, put_back
 

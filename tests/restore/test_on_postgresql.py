@@ -16,7 +16,7 @@ from api.house import House
 from api.restoring import restore_backup
 from ledger.crashpoints import CrashPoint, arm
 from ledger.errors import WriteLocked
-from ledger.log.gate import Class
+from ledger.log.standing import Class
 from ledger.proof.audit import audit
 from ledger.record.database import reading
 from tests.databases import fresh_postgres_database

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from ledger.log.gate import MARK, MIRROR, PUBLISHED, Class, Facts, Promise, Standing, Tree, judge
+from ledger.log.standing import (
+    MARK,
+    MIRROR,
+    PUBLISHED,
+    Class,
+    Facts,
+    Promise,
+    Standing,
+    Tree,
+    judge,
+)
 
 OTHER = b"\xff" * 32
 
