@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,23 @@ def test_serve_prints_its_address_once_it_answers_and_stops_gracefully(
         document = program.json("audit", "--url", ready["url"], "--vkey", key)
         assert document["verdict"] == "valid"
         assert stop(running, how) == (0, "")
+
+
+def test_metrics_have_a_port_of_their_own_where_one_is_wanted(
+    program: Program, imported: Path
+) -> None:
+    with serving(program, "serve", "--dir", imported, "--metrics-port", "0") as (ready, running):
+        assert b"yinzheng_log_entries " in get(ready["metrics"])
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            get(f"{ready['url']}/metrics")
+        assert refused.value.code == 404
+        refused.value.close()
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=30)
+
+    told = [json.loads(line) for line in err.splitlines()]
+    assert [each["event"] for each in told] == ["serving", "stopped"]
+    assert (told[0]["url"], told[0]["metrics"]) == (ready["url"], ready["metrics"])
 
 
 def test_a_taken_port_is_told(program: Program, imported: Path) -> None:
