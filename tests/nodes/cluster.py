@@ -22,7 +22,7 @@ import psutil
 import psycopg
 import pytest
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 STANDBY = "s1"
 SETTINGS = """
 listen_addresses = ''
