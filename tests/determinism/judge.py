@@ -46,6 +46,14 @@ class Recorded:
     at: int
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A state of the log: its size, and which primary had it."""
+
+    size: int
+    failovers: int
+
+
 @dataclass
 class Judge:
     """Everything that was seen, and the rules over it."""
@@ -69,6 +77,16 @@ class Judge:
     forbidden_from: int | None = None
     rolled_back: bool = False
     built_on_damage: bool = False
+    # How often a standby took over: sizes from before say nothing afterwards.
+    failovers: int = 0
+
+    def now(self) -> Moment:
+        """The present state of the log, to judge answers by later."""
+        return Moment(len(self.leaves), self.failovers)
+
+    def began(self, moment: Moment) -> int:
+        """The size of the log at a moment; 0 if what was there then may be gone."""
+        return moment.size if moment.failovers == self.failovers else 0
 
     # Commits
 
@@ -147,7 +165,7 @@ class Judge:
 
     # Answers
 
-    def accepted(self, digest: str, outcome: Any, began: int) -> None:
+    def accepted(self, digest: str, outcome: Any, moment: Moment) -> None:
         """Judge a receipt at the moment when it is given out."""
         self.checks["receipt"] += 1
         found = self.recorded.get(digest)
@@ -156,7 +174,8 @@ class Judge:
         hold(found.index == outcome.index, "receipt index", f"{outcome.index} for {found.index}")
         leaf = self.leaves[found.index]
         hold(outcome.leaf == leaf == outcome.receipt.leaf, "receipt leaf", found.index)
-        hold(outcome.again or found.index >= began, "said to be new", found.index)
+        new = found.index >= self.began(moment)
+        hold(outcome.again or new, "said to be new", found.index)
         statement = outcome.receipt.statement
         place, count = found.index - statement["from"], statement["count"]
         hold(0 <= place < count, "receipt range", found.index)
@@ -164,25 +183,25 @@ class Judge:
         hold(root.hex() == statement["root"], "receipt path", found.index)
         self.acknowledged[digest] = (found.index, leaf)
 
-    def refused(self, ware: Any, refusal: Exception, *, began: int, clock: int) -> None:
-        """Judge a refusal: it must have been right at some moment since `began`.
+    def refused(self, ware: Any, refusal: Exception, *, moment: Moment, clock: int) -> None:
+        """Judge a refusal: it must have been right at some time since `moment`.
 
         Args:
             ware: The command.
             refusal: The answer.
-            began: Size of the log when the node took the command up.
+            moment: When the command came.
             clock: The node's clock when it answered.
 
         """
         self.checks["refusal"] += 1
-        found = self.recorded.get(ware.digest)
+        found, began = self.recorded.get(ware.digest), self.began(moment)
         hold(
             found is None or found.index >= began,
             "refused though recorded",
             f"{ware.digest} {refusal!r}",
         )
         code = getattr(refusal, "code", "")
-        if self.forbidden_from is None:
+        if self.forbidden_from is None and moment.failovers == self.failovers:
             hold(self._rightly(code, ware, began, clock), "refused wrongly", repr(refusal))
 
     def _rightly(self, code: str, ware: Any, began: int, clock: int) -> bool:
@@ -269,6 +288,7 @@ class Judge:
             signed=self.signed,
             shown=self.shown,
             acknowledged=self.acknowledged,
+            failovers=self.failovers + 1,
         )
         fresh.committed(entries)
         self.__dict__.update(fresh.__dict__)

@@ -27,7 +27,7 @@ from ledger.record.errors import (
 )
 from ledger.rules.errors import RuleError
 from ledger.writer import Writer
-from tests.determinism.judge import Violation, hold
+from tests.determinism.judge import Moment, Violation, hold
 from tests.determinism.server import NodeLink
 from tests.determinism.simnet import SimClock
 from tests.determinism.tasks import SimCrash, Task, current
@@ -56,18 +56,18 @@ class Waiter(threading.Event):
         self._node, self._request = node, request
         self._entered: Any = None
         self._done = False
-        self._began = len(node.sim.judge.leaves)
+        self._moment = node.sim.judge.now()
 
     def enter(self, entered: Any) -> None:
         """Note what the writer gave; the answer may be there already."""
         self._entered = entered
         if self._done:
-            self._node.answer(self._request, entered.results(), self._began)
+            self._node.answer(self._request, entered.results(), self._moment)
 
     def set(self) -> None:
         self._done = True
         if self._entered is not None:
-            self._node.answer(self._request, self._entered.results(), self._began)
+            self._node.answer(self._request, self._entered.results(), self._moment)
 
 
 class SimVault:
@@ -203,17 +203,19 @@ class Node:
         """Let the writer do what its thread does once."""
         self.begin("write", self.writer.pump)
 
-    def answer(self, request: Request, results: Sequence[Outcome | Exception], began: int) -> None:
-        """Send the answers; `began` is the size of the log when the commands came."""
+    def answer(
+        self, request: Request, results: Sequence[Outcome | Exception], moment: Moment
+    ) -> None:
+        """Send the answers; `moment` is when the commands came."""
         for ware, outcome in zip(request.wares, results, strict=True):
-            self._judge(ware, outcome, began)
+            self._judge(ware, outcome, moment)
         self._send(request, results)
 
-    def _judge(self, ware: Ware, outcome: Outcome | Exception, began: int) -> None:
+    def _judge(self, ware: Ware, outcome: Outcome | Exception, moment: Moment) -> None:
         sim = self.sim
         if isinstance(outcome, Accepted):
             sim.outcome("accepted again" if outcome.again else "accepted")
-            sim.judge.accepted(ware.digest, outcome, began)
+            sim.judge.accepted(ware.digest, outcome, moment)
         elif isinstance(outcome, TRY_AGAIN):
             sim.outcome(type(outcome).__name__)
         elif isinstance(outcome, WriteLocked):
@@ -222,7 +224,7 @@ class Node:
         elif isinstance(outcome, (RuleError, LedgerError, VaultError)):
             sim.outcome(f"refused: {outcome.code}")
             clock = self.clock.now()
-            sim.judge.refused(ware, outcome, began=began, clock=clock)
+            sim.judge.refused(ware, outcome, moment=moment, clock=clock)
         else:
             # A damaged row may make the writer stumble; it may not make it lie.
             if sim.judge.forbidden_from is None:

@@ -12,4 +12,6 @@ REGRESSIONS: dict[int, str] = {
     26: "a mark whose rename was not durable was believed durable (tests/unit/log/test_mark.py)",
     40: "a receipt signed over a damaged leaf (tests/attacks/test_flipped_rows.py)",
     14: "two publishers wrote the draft of one mark (tests/unit/log/test_mark.py)",
+    1432: "the judge took the size before a failover for one after it",
+    1467: "likewise, for a refusal that the lost entries had made right",
 }
