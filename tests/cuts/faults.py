@@ -170,8 +170,7 @@ def work(run: Run, state: State, fault: Fault, workplace: Path, *, longer: bool)
         state: What it left.
         fault: Answers for every operation.
         workplace: The folder of that run, with its vault.
-        longer: Whether more batches follow the first, each sent twice, and SQLite's log is written
-            back now and then.
+        longer: Whether new batches are sent twice, and SQLite's log is written back now and then.
 
     """
     folder = laid_out(state, workplace)
@@ -198,8 +197,8 @@ def work(run: Run, state: State, fault: Fault, workplace: Path, *, longer: bool)
             return world
 
         world = client.insist(open_world)
-        world.clock.advance(len(run.submissions) * SECOND_US)
-        for batch in _batches(run, state, longer=longer):
+        world.clock.advance(len(run.batches) * SECOND_US)
+        for batch in _batches(run, state, partial(_registration, world, client), longer=longer):
             unchanged = _same_size(world, client.ask(world.size))
             outcomes = client.insist(partial(world.send, *batch), unchanged)
             assert all(isinstance(outcome, Accepted) for outcome in outcomes), outcomes
@@ -207,14 +206,20 @@ def work(run: Run, state: State, fault: Fault, workplace: Path, *, longer: bool)
     return session
 
 
-def _batches(run: Run, state: State, *, longer: bool) -> Iterator[list[Submission]]:
-    """Commands that are acknowledged, perhaps there, and new; then new ones, twice each."""
-    known = sum(at <= state.cut for at, _ in run.acknowledged)
-    later = run.submissions[known + 5 :]
-    yield run.submissions[known - 1 : known + 5]
-    for batch in (later[:2], later[2:3]) if longer else ():
+def _batches(
+    run: Run, state: State, register: Callable[[str], Submission], *, longer: bool
+) -> Iterator[list[Submission]]:
+    """First what clients send again, then new commands; in longer work each batch comes twice."""
+    yield run.repeated(state.cut)
+    for items in (("cards/new-1", "cards/new-2"), ("cards/new-3",))[: 2 if longer else 1]:
+        batch = [register(item) for item in items]
         yield batch
-        yield batch
+        if longer:
+            yield batch
+
+
+def _registration(world: ObservedWorld, client: Client, item: str) -> Submission:
+    return client.ask(lambda: world.submission(world.item_draft(item)))
 
 
 def _same_size(world: ObservedWorld, size: int) -> Callable[[], bool]:

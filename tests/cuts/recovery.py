@@ -22,7 +22,6 @@ from tests.worlds import SECOND_US, World
 
 KILL = "kill"
 PROCESS = "second"
-ASKED_AGAIN, SENT_ANEW = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +89,12 @@ def laid_out(state: State, workplace: Path) -> Path:
 
 
 def go_on(world: World, run: Run, state: State) -> None:
-    """Repeat the last commands that were acknowledged and the first that were not, then publish."""
-    world.clock.advance(len(run.submissions) * SECOND_US)
-    known = sum(at <= state.cut for at, _ in run.acknowledged)
-    for submission in run.submissions[max(0, known - ASKED_AGAIN) : known + SENT_ANEW]:
+    """Repeat what clients do not know to be answered, go on with a new command, and publish."""
+    world.clock.advance(len(run.batches) * SECOND_US)
+    for submission in run.repeated(state.cut):
         (outcome,) = world.send(submission)
         assert isinstance(outcome, Accepted), (state.name, outcome)
-    world.register(f"after-{len(run.submissions)}")
+    world.register("newcomer")
     assert world.publish() is not None, state.name
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,6 +34,7 @@ from tests.databases import sqlite_file_url
 from tests.worlds import ORIGIN, World
 
 SHM = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+ASKED_AGAIN = 2
 MEMBERS = ("ann", "bob", "cid")
 
 
@@ -79,7 +81,7 @@ class Run:
     shown: list[tuple[int, tuple[int, bytes]]] = field(default_factory=list)
     marked: list[tuple[int, int]] = field(default_factory=list)
     """Sizes that the mark was moved to."""
-    submissions: list[Submission] = field(default_factory=list)
+    batches: list[tuple[Submission, ...]] = field(default_factory=list)
     """Everything that was sent, in order."""
 
     def promises(self, cut: int) -> Promises:
@@ -93,6 +95,27 @@ class Run:
             sizes=self.before.sizes,
             marked=max([self.before.marked, *(size for at, size in self.marked if at <= cut)]),
         )
+
+    def repeated(self, cut: int) -> list[Submission]:
+        """What clients send again after a cut: the end of what was answered, and what was not.
+
+        Commands of later batches were made of what came after the cut; nobody has sent them.
+        """
+        answered = [
+            batch for batch, last in zip(self.batches, self._answers(), strict=True) if last <= cut
+        ]
+        waiting = self.batches[len(answered) : len(answered) + 1]
+        return [
+            *list(chain(*answered))[-ASKED_AGAIN:],
+            *(one for batch in waiting for one in batch),
+        ]
+
+    def _answers(self) -> Iterator[int]:
+        """For each batch the number of operations done before it was answered."""
+        end = 0
+        for batch in self.batches:
+            end += len(batch)
+            yield self.acknowledged[end - 1][0]
 
 
 class _Recorder(LedgerRecorder):
@@ -122,7 +145,7 @@ class ObservedWorld(World):
 
     def send(self, *submissions: Submission) -> list[Outcome]:
         """Submit one batch; whatever is accepted has a valid receipt and is noted."""
-        self._run.submissions += submissions
+        self._run.batches.append(submissions)
         outcomes = super().send(*submissions)
         for submission, outcome in zip(submissions, outcomes, strict=True):
             if isinstance(outcome, Accepted):

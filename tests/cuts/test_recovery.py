@@ -19,7 +19,7 @@ from tests.cuts.replay import replay
 from tests.cuts.runs import Run, folder_in_memory, perform, settings_of
 from tests.cuts.vfs import RecordingFiles
 
-ENDS, ENDS_FULL = 14, 300
+ENDS, ENDS_FULL = 14, 120
 STATES_EACH = 60
 SEED, SEEDS_FULL = "5", ("5", "40", "41", "wide 42")
 
