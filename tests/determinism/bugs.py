@@ -286,7 +286,7 @@ BUGS = (
     ),
     Bug(
         "refuse on a cached head",
-        ("refused wrongly", "refused though recorded", "liveness"),
+        ("refused wrongly", "refused though recorded", "said to be new", "liveness"),
         40,
         Fitting(recorder=Dreaming),
         fits=several_nodes,
