@@ -286,8 +286,8 @@ BUGS = (
     ),
     Bug(
         "refuse on a cached head",
-        ("refused wrongly", "refused though recorded", "said to be new", "liveness"),
-        40,
+        ("refused wrongly", "refused though recorded", "liveness"),
+        120,
         Fitting(recorder=Dreaming),
         fits=several_nodes,
     ),
