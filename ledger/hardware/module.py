@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -22,6 +23,8 @@ PUBLIC_BYTES: Final = 32
 # The curve as an object identifier (1.3.101.112), and as the name that PKCS #11 3.0 prefers.
 _ED25519: Final = (b"\x06\x03\x2b\x65\x70", b"\x13\x0cedwards25519")
 _OCTET_STRING: Final = bytes([0x04, PUBLIC_BYTES])
+# A module is initialised without locks of its own: one call at a time in this process.
+_ONE_CALL: Final = threading.RLock()
 
 
 def open_hardware_key(uri: KeyUri, environment: Mapping[str, str] = os.environ) -> HardwareKey:
@@ -151,9 +154,10 @@ def _package(uri: KeyUri) -> Any:
 
 @contextmanager
 def _failures(pkcs11: Any, uri: KeyUri) -> Iterator[None]:
-    """Name what the module reports; its errors are classes, often without words."""
+    """Call alone, and name what the module reports; its errors are often without words."""
     try:
-        yield
+        with _ONE_CALL:
+            yield
     except HardwareKeyUnavailable:
         raise
     except pkcs11.exceptions.PKCS11Error as error:

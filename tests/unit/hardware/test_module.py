@@ -104,7 +104,7 @@ def test_two_keys_of_one_token_sign_side_by_side(token: Token) -> None:
 
     def sign(key: HardwareKey) -> None:
         try:
-            for number in range(50):
+            for number in range(200):
                 key.sign(b"message %d" % number)
         except BaseException as error:  # whatever it is, the test must see it
             failures.append(error)
