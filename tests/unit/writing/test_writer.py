@@ -200,7 +200,8 @@ def test_whoever_stops_waiting_loses_nothing_and_disturbs_nobody() -> None:
         gone.cancel()
         await asyncio.sleep(0)
         writer.pump()
-        return await asyncio.gather(gone, stays, return_exceptions=True)
+        both = asyncio.gather(gone, stays, return_exceptions=True)
+        return await asyncio.wait_for(both, WAIT_S)
 
     cancelled, answered = asyncio.run(play())
 

@@ -1,0 +1,1 @@
+"""Known-bad changes of the product, and the tests that must notice each of them."""
