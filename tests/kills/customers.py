@@ -129,17 +129,22 @@ class Customer:
             hands.append(Hand(recipient, "recipient", keys[recipient]))
             body = {"item": item, "price": None}
             order = Order("transfer-item/1", hands, body, after={f"item/{item}": before})
-        context = Context(self.site.log.origin, self.site.policy, SystemClock().now())
-        command, submission = write(context, order, random=os.urandom)
-        document = {
-            "command": command.document,
-            "disclosures": [
-                {"name": one.name, "salt": one.salt, "value": one.value}
-                for one in submission.disclosures
-            ],
-            "sigs": list(submission.sigs),
-        }
-        return Prepared(command.raw, command.digest, submission.sigs, encode(document))
+        return signed(self.site, order)
+
+
+def signed(site: Site, order: Order) -> Prepared:
+    """Compose and sign a command for the log of a site, dated now."""
+    context = Context(site.log.origin, site.policy, SystemClock().now())
+    command, submission = write(context, order, random=os.urandom)
+    document = {
+        "command": command.document,
+        "disclosures": [
+            {"name": one.name, "salt": one.salt, "value": one.value}
+            for one in submission.disclosures
+        ],
+        "sigs": list(submission.sigs),
+    }
+    return Prepared(command.raw, command.digest, submission.sigs, encode(document))
 
 
 class Watcher:
