@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.figures import record
 from tests.tamper.copies import Copy
 from tests.tamper.flips import flip
 
@@ -95,6 +96,7 @@ def test_a_flipped_bit_is_found_and_its_place_named(copy: Copy, column: str) -> 
     }
     assert (report.verdict, report.exit_code) == (wanted.verdict, wanted.exit_code)
     assert report.derived == ("no" if wanted.derived else "not-checked")
+    record("tamper cases", 1, unit="cases")
 
 
 @pytest.mark.parametrize("column", NO_EVIDENCE)

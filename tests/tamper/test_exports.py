@@ -15,6 +15,7 @@ from ledger.proof.audit import audit
 from ledger.proof.report import Report
 from ledger.proof.sources import folder_source
 from ledger.proof.tiles import decode_bundle, encode_bundle, paths_of
+from tests.figures import record
 from tests.js.exports import write_export
 from tests.tamper.flips import flipped_value
 from tests.tamper.market import SIZE, Market
@@ -143,6 +144,7 @@ def test_a_changed_export_is_found_and_its_place_named(
     found = tuple(fault.get(name) for name in ("step", "field", "index", "derived"))
     assert found == (wanted.step, wanted.field, wanted.index, wanted.derived)
     assert (report.verdict, report.exit_code) == (wanted.verdict, wanted.exit_code)
+    record("tamper cases", 1, unit="cases")
 
 
 def test_an_old_checkpoint_put_back_lacks_the_partial_bundle_of_its_time(

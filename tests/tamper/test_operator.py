@@ -20,6 +20,7 @@ from ledger.rules.digests import key_id
 from ledger.rules.entries import read_entry, write_effect
 from ledger.rules.text import b64encode, format_time
 from ledger.submission import Submission
+from tests.figures import record
 from tests.js.exports import Forger
 from tests.js.forgeries import EXPECTED as FORGERIES
 from tests.tamper.copies import Copy
@@ -41,6 +42,7 @@ def test_a_forgery_that_is_signed_well_is_found(copy: Copy, name: str) -> None:
     index = None if offset is None else SIZE + offset
     assert (report.verdict, fault.get("step"), fault.get("index")) == (verdict, step, index)
     assert fault.get("derived") in {None, False}
+    record("tamper cases", 1, unit="cases")
 
 
 # What needs no signature at all, or breaks the place of an entry rather than a rule
@@ -209,3 +211,4 @@ def test_an_entry_out_of_its_place_is_found(copy: Copy, name: str) -> None:
         field,
     )
     assert (report.verdict, report.exit_code) == ("tampered", 1)
+    record("tamper cases", 1, unit="cases")

@@ -22,6 +22,7 @@ from ledger.rules.compose import Context, Draft, compose, uuid7
 from ledger.rules.digests import policy_digest
 from ledger.rules.entries import Place, read_entry, write_own
 from ledger.rules.text import b64encode
+from tests.figures import record
 from tests.tamper.proofs import Proofs, json_of, small_proofs
 
 SMALL = 16_384
@@ -66,6 +67,7 @@ def assert_never_valid(proofs: Proofs, bits: range) -> None:
     assert found.keys() <= {"tampered", "incomplete", "unverifiable"}
     assert found["tampered"] > found.total() * 0.9
     assert found.total() == len(bits) * (len(proofs.small) - len(SAME_MEANING))
+    record("tamper cases", found.total(), unit="cases")
 
 
 def test_a_bit_flipped_in_any_byte_is_never_valid(proofs: Proofs) -> None:
@@ -99,6 +101,7 @@ def test_a_bit_flipped_in_any_byte_of_an_entry_signed_again_is_never_valid(proof
             # The entry's own time, its first field, is signed by nobody.
             assert made != "valid" or at < len('{"at":"2026-11-22T09:00:00.000000Z"'), (index, at)
     assert found["tampered"] > found.total() * 0.9
+    record("tamper cases", found.total() - found["valid"], unit="cases")
 
 
 def test_a_proof_cut_anywhere_is_never_valid(proofs: Proofs) -> None:
@@ -107,6 +110,7 @@ def test_a_proof_cut_anywhere_is_never_valid(proofs: Proofs) -> None:
     rest = {verdict(whole[start:], proofs) for start in range(1, len(whole), 7)}
 
     assert "valid" not in cut | rest
+    record("tamper cases", len(whole) + len(range(1, len(whole), 7)), unit="cases")
 
 
 @pytest.mark.parametrize("other", ["other", "same", "later"])

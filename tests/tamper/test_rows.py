@@ -8,6 +8,7 @@ import pytest
 
 from ledger.proof.hashing import leaf_hash
 from ledger.rules.canonical import encode
+from tests.figures import record
 from tests.tamper.copies import Copy
 from tests.tamper.market import SIZE
 from tests.tamper.test_columns import Fault
@@ -191,3 +192,4 @@ def test_a_changed_set_of_rows_is_found_and_its_place_named(copy: Copy, name: st
         index,
         wanted.derived,
     )
+    record("tamper cases", 1, unit="cases")
