@@ -15,7 +15,7 @@ WARM_UP = 0.3
 """Share of a run in which caches fill; nothing is judged by it."""
 MEMORY_S = 600
 """A shorter run says nothing about the memory: its caches are still filling."""
-RSS_MIB_PER_HOUR = 64.0
+RSS_MIB_PER_HOUR = 32.0
 FILES_MORE, THREADS_MORE, CONNECTIONS_MORE = 4, 2, 4
 QUEUE_MORE = 100
 # `PRAGMA wal_autocheckpoint` in ledger/record/database.py: 8,000 pages with 24 bytes before each.
