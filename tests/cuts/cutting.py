@@ -118,6 +118,4 @@ def lay_out(images: Images, folder: Path) -> Path:
         with (folder / name).open("r+b" if (folder / name).exists() else "wb") as file:
             file.write(image)
             file.truncate()
-    path = folder / "ledger.sqlite"
-    path.touch()
-    return path
+    return folder / "ledger.sqlite"
