@@ -263,8 +263,8 @@ class Ledger(Application[str]):
     def _check_read(self, decided: _Decided, draft: Draft, *, alone: bool) -> None:
         """Make good what a commit would have shown of the answers to a batch that adds nothing."""
         if decided.known:
-            # It can be read, which is not yet as durable as a receipt says.
-            self._recorder.settle()
+            # It could be read, which is not yet as durable as a receipt says.
+            self._recorder.settle(draft.head)
         if decided.refused and not alone:
             # No commit compared the head, and a refusal on an old one would be a wrong one.
             head = self._recorder.head()

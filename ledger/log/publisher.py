@@ -43,7 +43,7 @@ from ledger.proof.errors import VerificationError
 from ledger.proof.hashing import EMPTY_ROOT, leaf_hash
 from ledger.proof.vkey import VerifierKey
 from ledger.record import facts
-from ledger.record.errors import CheckpointConflict
+from ledger.record.errors import CheckpointConflict, HeadMoved
 from ledger.record.recorder import LedgerRecorder
 
 ENTRIES_AT_ONCE: Final = 1_000
@@ -87,6 +87,7 @@ class Publisher:
             SignerError: The signer is gone, refused, or has no mark.
             MarkDamaged: The mark cannot be read; nothing was signed.
             TileConflict: A stored tile holds other hashes; nothing was signed.
+            HeadMoved: What was read is gone, with the primary that had it; nothing was signed.
             OutcomeUnknown: COMMIT gave no clear answer; publish again to learn it.
             DatabaseUnavailable: Nothing was published.
 
@@ -95,7 +96,7 @@ class Publisher:
         """
         with self._lock:
             for _ in range(ATTEMPTS - 1):
-                with suppress(MarkMoved):
+                with suppress(MarkMoved, HeadMoved):
                     return self._publish()
             return self._publish()
 
@@ -123,6 +124,8 @@ class Publisher:
             self._check_mark(marked, self._reader.root(marked.size))
         self._catch_up(extension, edge.size)
         self._extend(edge, head, extension)
+        # Not what can be read now: a replica may have taken over, and lack what was read before.
+        self._recorder.settle(head)
         return self._sign(edge, latest, extension)
 
     def _catch_up(self, extension: Extension, published: int) -> None:
@@ -192,7 +195,6 @@ class Publisher:
     def _sign(
         self, edge: Edge, latest: facts.Checkpoint | None, extension: Extension
     ) -> bytes | None:
-        self._recorder.settle()
         self._store(edge)
         reach(CrashPoint.TILES_STORED)
         checkpoint = Checkpoint(self._origin, edge.size, edge.root())

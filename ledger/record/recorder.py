@@ -159,22 +159,30 @@ class LedgerRecorder(LedgerReader, PublishedStore, ApplicationRecorder):
             _swap_head(connection, expected, raised)
         return raised
 
-    def settle(self) -> None:
-        """Return once whatever can be read now is as durable as what is acknowledged.
+    def settle(self, head: HeadRow) -> None:
+        """Return once everything up to a head is as durable as what is acknowledged.
 
         PostgreSQL shows a commit whose wait for a replica was cancelled, or cut off by a restart,
-        like any other. One more commit that does wait follows it to the replica. SQLite shows
-        nothing before it is synced.
+        like any other. One more commit that does wait follows it to the replica. A replica may
+        have taken over since the head was read, and lack what was read with it: that transaction
+        looks. SQLite shows nothing before it is synced.
+
+        Args:
+            head: As read before what is to be answered or signed; its entries count.
 
         Raises:
+            HeadMoved: Its last entry is not there any more: read and decide again.
             OutcomeUnknown: This wait was cancelled too.
             DatabaseUnavailable: The database is away.
 
         """
-        if self._engine.dialect.name == "sqlite":
+        if self._engine.dialect.name == "sqlite" or head.size == 0:
             return
+        last = select(_E.leaf).where(_E.index == head.size - 1)
         with writing(self._engine) as connection:
             connection.execute(_SAME_HEAD)
+            if connection.execute(last).scalar_one_or_none() != head.leaf:
+                raise HeadMoved(expected=head, found=_head(connection))
 
     def select_events(
         self,
@@ -291,8 +299,12 @@ def _swap_head(connection: Connection, expected: HeadRow, wanted: HeadRow) -> No
         .values(size=wanted.size, leaf=wanted.leaf, epoch=wanted.epoch)
     )
     if connection.execute(swap).rowcount != 1:
-        row = connection.execute(select(head.size, head.leaf, head.epoch)).one()
-        raise HeadMoved(expected=expected, found=HeadRow(*row))
+        raise HeadMoved(expected=expected, found=_head(connection))
+
+
+def _head(connection: Connection) -> HeadRow:
+    head = HEAD.c
+    return HeadRow(*connection.execute(select(head.size, head.leaf, head.epoch)).one())
 
 
 def _insert_facts(connection: Connection, batch: Batch) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.application import Accepted
-from ledger.record.errors import DatabaseUnavailable
-from ledger.record.facts import SealedEntry
+from ledger.record.errors import DatabaseUnavailable, HeadMoved
+from ledger.record.facts import HeadRow, SealedEntry
 from ledger.rules.compose import Draft
 from ledger.rules.errors import NotOwner, StaleExpectation, UnknownParty
 from tests.databases import sqlite_file_url
@@ -151,3 +151,27 @@ def test_what_was_committed_is_never_answered_with_an_error_of_the_database(
     assert isinstance(added, Accepted)
     assert (again.again, again.index, again.leaf) == (True, before.index, before.leaf)
     assert (added.again, added.index) == (False, size)
+
+
+def test_no_receipt_is_given_for_what_went_with_the_primary_that_had_it(
+    first: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look-up and the wait for the replica, a replica without it took over."""
+    sent = first.submission(first.transfer_draft(ITEM, to="ann"))
+    (accepted,) = first.send(sent)
+    assert isinstance(accepted, Accepted)
+    head, waited = first.recorder.head(), []
+
+    def settle(asked: HeadRow) -> None:
+        waited.append(asked)
+        if len(waited) == 1:
+            raise HeadMoved(expected=asked, found=asked)
+
+    monkeypatch.setattr(first.recorder, "settle", settle)
+
+    (again,) = first.send(sent)
+
+    assert isinstance(again, Accepted)
+    assert (again.index, again.again) == (accepted.index, True)
+    # Refused, it was looked up again and waited for again.
+    assert waited == [head, head]

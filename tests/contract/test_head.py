@@ -15,6 +15,7 @@ from ledger.record.errors import FactsDisagree, HeadMoved
 from ledger.record.facts import Batch, HeadRow
 from ledger.record.recorder import LedgerRecorder
 from tests.contract.making import EMPTY, digest, events_of, fill, make_batch, make_entry, write
+from tests.databases import open_recorder
 
 
 def test_a_batch_moves_the_head_to_its_last_leaf(adapter: LedgerRecorder) -> None:
@@ -151,9 +152,41 @@ def test_settling_waits_for_one_commit_that_changes_nothing(recorder: LedgerReco
     head, commits = recorder.head(), []
     arm(lambda point: commits.append(point) if point is CrashPoint.COMMIT_SENT else None)
     try:
-        recorder.settle()
+        recorder.settle(head)
     finally:
         arm(None)
 
     assert len(commits) == (1 if recorder.engine.dialect.name == "postgresql" else 0)
     assert recorder.head() == head
+
+
+def test_settling_follows_a_head_that_others_wrote_behind(recorder: LedgerRecorder) -> None:
+    fill(recorder, 2)
+    head = recorder.head()
+    fill(recorder, 2)
+
+    recorder.settle(head)
+
+    assert recorder.head().size == 4
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        pytest.param({"size": 3}, id="an entry that is not there"),
+        pytest.param({"leaf": digest("another")}, id="another entry in its place"),
+    ],
+)
+def test_what_was_read_from_a_lost_primary_does_not_settle(
+    postgres_url: str, gone: dict[str, object]
+) -> None:
+    """A replica that lacked it took over between the reading and the waiting."""
+    with open_recorder(postgres_url) as recorder:
+        fill(recorder, 2)
+        found = recorder.head()
+        expected = found._replace(**gone)
+
+        with pytest.raises(HeadMoved) as moved:
+            recorder.settle(expected)
+
+    assert (moved.value.expected, moved.value.found) == (expected, found)

@@ -9,6 +9,7 @@ from itertools import count, islice
 from typing import Any
 from unittest.mock import patch
 
+from ledger.application import Ledger
 from ledger.log import files
 from ledger.log.gate import Gate
 from ledger.log.mark import Mark
@@ -27,7 +28,6 @@ from tests.determinism.server import Server, Session
 from tests.determinism.simdb import SimDatabase
 from tests.determinism.simdisk import SimDisk
 from tests.determinism.simrecorder import SimRecorder
-from tests.determinism.tasks import current
 from tests.determinism.world import Fitting
 
 Patches = Callable[[], Any]
@@ -140,23 +140,6 @@ class Stubborn(SimRecorder):
             super().append(moved_batch)
 
 
-class Dreaming(SimRecorder):
-    """Answers the writer from memory what the head is."""
-
-    _known: HeadRow | None = None
-
-    def head(self) -> HeadRow:
-        if current().name != "write":
-            return super().head()
-        if self._known is None:
-            self._known = super().head()
-        return self._known
-
-    def append(self, batch: Batch) -> None:
-        self._known = None
-        super().append(batch)
-
-
 class Amnesiac(SimRecorder):
     """Does not know which commands are recorded, and has no key on them."""
 
@@ -186,7 +169,7 @@ class Overwriting(SimRecorder):
 class Hasty(SimRecorder):
     """Does not wait until the standby has what is answered and signed."""
 
-    def settle(self) -> None:
+    def settle(self, head: HeadRow) -> None:
         pass
 
 
@@ -205,6 +188,15 @@ def _no_keys() -> Iterator[None]:
 
 def _keep_the_tip() -> Any:
     return patch.object(Tip, "forget", lambda _tip: None)
+
+
+def _no_second_look() -> Any:
+    whole = Ledger._check_read
+
+    def check(self: Ledger, decided: Any, draft: Draft, **_alone: bool) -> None:
+        whole(self, decided, draft, alone=True)
+
+    return patch.object(Ledger, "_check_read", check)
 
 
 def _own_clock() -> Any:
@@ -253,16 +245,19 @@ def _restored_mark() -> Any:
     return patch.object(world, "restore", restore)
 
 
-LOST = ("acknowledged before durable", "acknowledged and lost", "an answer nobody gave")
+LOST = (
+    *("acknowledged before durable", "acknowledged and lost", "an answer nobody gave"),
+    "acknowledged and not replicated",
+)
 BUGS = (
-    Bug("acknowledge before the commit", LOST, 5, Fitting(server=EagerServer)),
+    Bug("acknowledge before the commit", LOST, 10, Fitting(server=EagerServer)),
     Bug(
         "no sync of commits",
         (*LOST, "gapless", "locked without a reason", "a sound log was refused", "owners"),
         25,
         Fitting(server=ForgetfulServer),
     ),
-    Bug("take no answer for a yes", LOST, 10, Fitting(recorder=Trusting)),
+    Bug("take no answer for a yes", LOST, 25, Fitting(recorder=Trusting)),
     Bug(
         "skip the head check",
         ("undocumented error",),
@@ -280,15 +275,15 @@ BUGS = (
     ),
     Bug(
         "keep the tip after an error",
-        ("liveness", "undocumented error"),
-        10,
+        ("liveness", "undocumented error", "refused wrongly", "refused though recorded"),
+        25,
         patches=_keep_the_tip,
     ),
     Bug(
-        "refuse on a cached head",
-        ("refused wrongly", "refused though recorded", "liveness"),
-        120,
-        Fitting(recorder=Dreaming),
+        "refuse without looking at the head again",
+        ("refused wrongly", "refused though recorded"),
+        60,
+        patches=_no_second_look,
         fits=several_nodes,
     ),
     Bug(
@@ -327,11 +322,11 @@ BUGS = (
         patches=_no_rereading,
         fits=with_flip,
     ),
-    Bug("open gate", ("written to an old copy",), 10, patches=_open_gate, fits=with_restore),
+    Bug("open gate", ("written to an old copy",), 25, patches=_open_gate, fits=with_restore),
     Bug(
         "restore the mark with the database",
         ("written to an old copy", "two roots for one size", "signed after a disaster"),
-        10,
+        25,
         patches=_restored_mark,
         fits=with_restore,
     ),

@@ -124,9 +124,12 @@ class SimRecorder(LedgerRecorder):
             transaction.changes.append(lambda: setattr(self.database, "head", raised))
         return raised
 
-    def settle(self) -> None:
+    def settle(self, head: HeadRow) -> None:
         if self.link.replicates:
             with self.link.writing("settle", "head") as transaction:
+                last = self.database.entries[head.size - 1 : head.size]
+                if [row.leaf for row in last] != [head.leaf]:
+                    raise HeadMoved(expected=head, found=self.database.head)
                 transaction.changes.append(lambda: None)
 
     def _compare_head(self, expected: HeadRow) -> None:

@@ -12,12 +12,13 @@ from eventsourcing.persistence import IntegrityError
 from ledger.crashpoints import CrashPoint, arm
 from ledger.log.errors import HeadBehind, MarkDamaged, RootDiffers
 from ledger.log.mark import Mark, Marked
-from ledger.log.publisher import Publisher
+from ledger.log.publisher import ATTEMPTS, Publisher
 from ledger.proof.checkpoint import Checkpoint, open_checkpoint
 from ledger.proof.hashing import EMPTY_ROOT
 from ledger.proof.note import sign_note
 from ledger.proof.vkey import VerifierKey
-from ledger.record.facts import Tile
+from ledger.record.errors import HeadMoved
+from ledger.record.facts import HeadRow, Tile
 from ledger.record.recorder import LedgerRecorder
 from tests.unit.proof.oracle import slow_leaf, slow_root
 from tests.worlds import ORIGIN, World
@@ -183,6 +184,50 @@ def test_two_publishers_of_one_tree_publish_the_same_bytes(world: World) -> None
     assert notes[0] is not None
     assert notes[0] == notes[1]
     assert list(world.reader.checkpoint_sizes()) == [world.size()]
+
+
+def test_what_went_with_the_primary_that_had_it_is_not_signed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading and signing, a replica without the last entries took over."""
+    world.publish()
+    kept = world.size()
+    add_items(world, 2)
+    read, lost = world.recorder.head(), []
+    marked = world.mark.read()
+
+    def settle(head: HeadRow) -> None:
+        lost.append(head)
+        raise HeadMoved(expected=head, found=head._replace(size=kept))
+
+    monkeypatch.setattr(world.recorder, "settle", settle)
+
+    with pytest.raises(HeadMoved) as moved:
+        world.publish()
+
+    assert moved.value.expected == read
+    assert lost == [read] * ATTEMPTS
+    assert world.mark.read() == marked
+    assert world.reader.published_size() == kept
+
+
+def test_a_publisher_begins_again_when_a_replica_took_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, tries = world.recorder.settle, []
+
+    def settle(head: HeadRow) -> None:
+        tries.append(head)
+        if len(tries) == 1:
+            raise HeadMoved(expected=head, found=head)
+        really(head)
+
+    monkeypatch.setattr(world.recorder, "settle", settle)
+
+    note = world.publish()
+
+    assert opened(world, note).size == world.size()
+    assert len(tries) == 2
 
 
 def test_the_second_publisher_loses_cleanly(world: World) -> None:
