@@ -16,8 +16,8 @@ from tests.determinism.wares import ITEMS, REGISTERED, Ware
 if TYPE_CHECKING:
     from tests.determinism.world import Simulation
 
-TIMEOUT_US = 5_000_000
-CHAIN, REPLAY, CANCEL = 0.2, 0.08, 0.05
+TIMEOUT_US = 12_000_000
+CHAIN, REPLAY, CANCEL, SAME_ITEM = 0.15, 0.05, 0.04, 0.6
 
 
 @dataclass
@@ -40,6 +40,7 @@ class Client:
         self._items = ITEMS[REGISTERED - half : REGISTERED + half]
         registered = ITEMS[REGISTERED - half : REGISTERED]
         self.known: dict[str, Ware] = {item: sim.root(item) for item in registered}
+        self._last = dice.choice(self._items)
         self.sent: list[Ware] = []
         self.answered: dict[str, Any] = {}
 
@@ -56,7 +57,7 @@ class Client:
                 return self._send([one])
         wares = [self._choose()]
         while self._dice.random() < CHAIN and "!" not in wares[-1].path:
-            wares.append(self._dice.choice(wares[-1].children()))
+            wares.append(self._child(wares[-1]))
         return self._send([self.waiting.setdefault(ware.digest, Waiting(ware)) for ware in wares])
 
     def _send(self, some: list[Waiting]) -> str:
@@ -74,11 +75,15 @@ class Client:
         dice = self._dice
         if self.sent and dice.random() < REPLAY:
             return dice.choice(self.sent)
-        item = dice.choice(self._items)
+        item = self._last if dice.random() < SAME_ITEM else dice.choice(self._items)
+        self._last = item
         if item not in self.known:
             return self.sim.root(item)
-        ware = dice.choice(self.known[item].children())
+        ware = self._child(self.known[item])
         return ware.cancelled() if dice.random() < CANCEL else ware
+
+    def _child(self, ware: Ware) -> Ware:
+        return ware.child(self._dice.choice(ware.steps))
 
     def answer(self, ware: Ware, outcome: Any) -> None:
         """Take an answer, which may be an old one."""

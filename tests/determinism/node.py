@@ -148,6 +148,7 @@ class Node:
                 vault=SimVault(sim.strikes),  # type: ignore[arg-type]
                 origin=world.origin,
                 guard=self.gate.admit_writing,
+                takes_turns=True,
             )
             # As every start does: entry 0 names the key, and the gate looks.
             ledger.opened()

@@ -1,7 +1,7 @@
 """What a seed stands for: the size of the world and how often each kind of fault strikes.
 
-Each kind is on in about half of the seeds (a fault that never rests hides what happens without it),
-and each seed's options are printed, so that a failure can be told in a line.
+Each kind is on in about a third of the seeds (a fault that never rests hides what happens without
+it), and each seed's options are printed, so that a failure can be told in a line.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ RATES: dict[str, tuple[float, ...]] = {
 }
 STANDBY = ("failover", "standby cut off")
 DISASTERS = ("restore", "flip")
-_ON, _DISASTER = 0.45, 0.16
+_DISASTER = 0.16
+# How many of the kinds are on: few faults let the races of sound nodes come out.
+_ON = (0.1, 0.3, 0.6)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def expand(seed: int) -> Options:
     nodes = dice.choice((1, 2, 2, 3, 3))
     disaster = dice.choice(DISASTERS) if dice.random() < _DISASTER else None
     database = dice.choice(("server", "server", "file"))
-    kinds = [kind for kind in RATES if dice.random() < _ON]
+    density = dice.choice(_ON)
+    kinds = [kind for kind in RATES if dice.random() < density]
     return Options(
         seed=seed,
         database=database,
@@ -79,7 +82,7 @@ def expand(seed: int) -> Options:
         nodes=nodes,
         clients=dice.randint(1, 5),
         batch_max=dice.choice((1, 2, 4, 8)),
-        outstanding=dice.randint(1, 6),
+        outstanding=dice.randint(1, 4),
         items=dice.choice((2, 4, 12)),
         read_pause=dice.choice((0.0, 0.02, 0.1)),
         skew_s=tuple(round(dice.uniform(-240, 240), 3) for _ in range(nodes)),

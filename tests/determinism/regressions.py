@@ -12,6 +12,11 @@ REGRESSIONS: dict[int, str] = {
     26: "a mark whose rename was not durable was believed durable (tests/unit/log/test_mark.py)",
     40: "a receipt signed over a damaged leaf (tests/attacks/test_flipped_rows.py)",
     14: "two publishers wrote the draft of one mark (tests/unit/log/test_mark.py)",
+    1192: "a tree was signed that the standby did not have (tests/unit/log/test_publisher.py)",
+    1790: "likewise; the mark was ahead of the database for good",
+    2199: "a receipt for an entry that a standby did not have (tests/attacks/test_two_writers.py)",
+    2307: "likewise",
+    2473: "the flip of a row that was marked and never signed",
     1432: "the judge took the size before a failover for one after it",
     1467: "likewise, for a refusal that the lost entries had made right",
 }

@@ -18,7 +18,7 @@ from tests.determinism.simrecorder import Link, Transaction
 from tests.determinism.tasks import SimCrash, current
 
 NAME = "simulated"
-AWAY_US = 8_000_000
+AWAY_US = 3_000_000
 PAUSE_AT_COMMIT, COMMITTED_AT_RESTART, HALF = 0.5, 0.5, 0.5
 
 
@@ -39,6 +39,8 @@ class Session(Transaction):
     def __init__(self) -> None:
         super().__init__()
         self.state = "open"  # open, committing, committed, gone
+        # Whether the server can still tell the node what became of it.
+        self.heard = True
 
     def apply(self) -> None:
         assert self.state != "committed"
@@ -74,6 +76,7 @@ class Server:
 
     def fail_over(self) -> int:
         """Go on with the standby, which has what was waited for; return its size."""
+        self._hang_up()
         for session in [*self.lingering, *self.sessions]:
             session.state = "gone"
             self.release(session)
@@ -117,8 +120,13 @@ class Server:
         """End one of the transactions that nobody waits for any more."""
         self.settle(self.lingering.pop(0))
 
+    def _hang_up(self) -> None:
+        for session in self.sessions:
+            session.heard = False
+
     def restart(self) -> None:
         """Go down and come up again: what was being committed was, or was not."""
+        self._hang_up()
         while self.lingering:
             self.settle_one()
         for session in list(self.sessions):
@@ -209,7 +217,7 @@ class NodeLink(Link):
         """Commit on the server, and wait for the answer."""
         if self._server.dice.random() < PAUSE_AT_COMMIT:
             current().pause("commits")
-        if session.state == "gone":
+        if not session.heard:
             self._lose("the server went down")
         if session.state == "committing":
             self._server.apply(session)

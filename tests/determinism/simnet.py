@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 DELAY_US = (1_000, 400_000)
-LONG_DELAY_US = (2_000_000, 90_000_000)
+LONG_DELAY_US = (1_000_000, 30_000_000)
 JUMP_S = 240
 
 

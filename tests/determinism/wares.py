@@ -28,7 +28,6 @@ ITEMS = tuple(f"cards/{number}" for number in range(REGISTERED + UNREGISTERED))
 LARGE = 250
 DAY_US = 24 * 3600 * SECOND_US
 SHORT_LIFE_US = 900 * SECOND_US
-WIDE, NARROW = 3, 6
 
 
 @dataclass(eq=False)
@@ -41,18 +40,23 @@ class Ware:
     submission: Submission
     owner: str
     offer: tuple[str, str] | None = None
-    _children: list[Ware] = field(default_factory=list)
+    _children: dict[str, Ware] = field(default_factory=dict)
     _cancel: list[Ware] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
         return self.command.digest
 
-    def children(self) -> list[Ware]:
-        """The commands that may follow; they exclude each other."""
-        if not self._children:
-            self._children = template("small").shelf.children(self)
-        return self._children
+    @property
+    def steps(self) -> str:
+        """What may follow, a letter each; they exclude each other."""
+        return "ynab" if self.offer else "aabbcdo"
+
+    def child(self, step: str) -> Ware:
+        """The command that follows by this step."""
+        if step not in self._children:
+            self._children[step] = template("small").shelf.child(self, step)
+        return self._children[step]
 
     def cancelled(self) -> Ware:
         """The command that forbids this one."""
@@ -90,19 +94,13 @@ class Shelf:
             self.roots[item] = self.make(item, "", draft, "shop")
         return self.roots[item]
 
-    def children(self, ware: Ware) -> list[Ware]:
-        depth = len(ware.path)
-        if ware.offer is not None:
-            return [self._answer(ware, "accept-transfer/1"), self._answer(ware, "withdraw-offer/1")]
+    def child(self, ware: Ware, step: str) -> Ware:
+        if step in "yn":
+            return self._answer(ware, "accept-transfer/1" if step == "y" else "withdraw-offer/1")
         others = [party for party in PARTIES if party != ware.owner]
-        turn = sha256(f"{ware.item}{ware.path}".encode()).digest()[0]
-        one, two, three = (others[(turn + place) % len(others)] for place in range(3))
-        made = [self._transfer(ware, "a", one)]
-        if depth < NARROW:
-            made.append(self._transfer(ware, "b", two))
-        if depth < WIDE or turn % 4 == 0:
-            made.append(self._offer(ware, three))
-        return made
+        turn = sha256(f"{ware.item}{ware.path}{step}".encode()).digest()[0]
+        to = others[turn % len(others)]
+        return self._offer(ware, to) if step == "o" else self._transfer(ware, step, to)
 
     def _transfer(self, ware: Ware, step: str, to: str) -> Ware:
         price = {"amount": str(len(ware.path) + 1), "currency": "CNY"} if step == "b" else None

@@ -30,7 +30,7 @@ from tests.determinism.wares import ITEMS, Ware, template
 
 LIVE_STEPS = 4_000
 RECOVERY_STEPS = 25
-STEP_US, TICKS_US = 60_000, (1_000_000, 20_000_000, 90_000_000)
+STEP_US, TICKS_US = 200_000, (1_000_000, 20_000_000, 400_000_000)
 PAUSE_AT_POINT = 0.3
 # Points that are reached seldom: without this, few seeds would crash there.
 SELDOM = {
@@ -233,7 +233,7 @@ class Simulation:
                 found.append((2.5, client.name, lambda client=client: self.tell(client.act())))
         if self.server.lingering:
             found.append((0.7, "server ends a lost transaction", self.server.settle_one))
-        found.append((0.25, "time passes", self._tick))
+        found.append((0.1, "time passes", self._tick))
         return found
 
     def _choices_of(self, node: Node) -> Iterator[Choice]:
