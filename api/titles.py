@@ -80,6 +80,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     ),
     "mark-damaged": ("The signer's mark is damaged", "签名者的标记已损坏"),
     "mark-not-adopted": ("The mark was not adopted", "未采纳该标记"),
+    "rule-differs": ("A stored entry breaks the rules", "存储的条目不符合规则"),
     "member-signature-lost": ("A member's signature is lost", "成员签名丢失"),
     "method-not-allowed": ("The path does not take this method", "该路径不支持此方法"),
     "mirror-refused": ("A copy of the log breaks its rules", "日志副本违反规则"),

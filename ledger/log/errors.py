@@ -5,6 +5,7 @@ LogError
 │   ├── EntryMissing        the head counts an entry that storage does not hold
 │   ├── ReadBackDiffers     a stored value is not what the entry's bytes say
 │   ├── MemberSignatureLost a member's signature does not hold over the bytes read back
+│   ├── RuleDiffers         it does not follow by the rules from what is stored before it
 │   ├── HeadBehind          entries that were published, or promised to be, are gone
 │   ├── CheckpointDamaged   a stored checkpoint does not open with the log's own key
 │   └── RootDiffers         the stored tree has another root than the one that was signed
@@ -78,6 +79,17 @@ class MemberSignatureLost(StorageError):
     """A member's signature does not hold over the command as it was read back."""
 
     code = "member-signature-lost"
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(f"entry {index}: {reason}; nothing was signed")
+        self.index = index
+        self.reason = reason
+
+
+class RuleDiffers(StorageError):
+    """An entry does not follow by the rules from what is stored before it."""
+
+    code = "rule-differs"
 
     def __init__(self, index: int, reason: str) -> None:
         super().__init__(f"entry {index}: {reason}; nothing was signed")

@@ -14,7 +14,7 @@ from pathlib import Path
 from ledger.log.errors import EntryMissing, ExportConflict, NotPublished
 from ledger.log.files import sync_folder, write_durably, write_whole
 from ledger.log.reader import LogReader
-from ledger.log.reread import checked_entry
+from ledger.log.stored_state import checked_entry
 from ledger.proof.checkpoint import parse_checkpoint
 from ledger.proof.errors import VerificationError
 from ledger.proof.note import split_note

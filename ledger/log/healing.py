@@ -24,7 +24,7 @@ from ledger.log.edge import Edge
 from ledger.log.errors import EntryMissing, MirrorRefused, MirrorUnusable, RootDiffers
 from ledger.log.mirror import Mirror, check_leaf
 from ledger.log.reader import LogReader
-from ledger.log.reread import checked_entry
+from ledger.log.stored_state import checked_entry
 from ledger.proof.checkpoint import parse_checkpoint
 from ledger.proof.errors import VerificationError
 from ledger.proof.known import Known

@@ -20,7 +20,7 @@ from ledger.log.errors import (
     RootDiffers,
 )
 from ledger.log.reader import LogReader
-from ledger.log.reread import checked_entry
+from ledger.log.stored_state import checked_entry
 from ledger.proof.checkpoint import parse_checkpoint
 from ledger.proof.errors import MalformedEvidence
 from ledger.proof.note import split_note

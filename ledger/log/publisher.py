@@ -173,6 +173,7 @@ class Publisher:
             rows = self._recorder.entries(edge.size, stop)
             if not rows:
                 raise EntryMissing(edge.size)
+            rereading.read_ahead(rows)
             for row in rows:
                 leaf = bytes.fromhex(rereading.take(row).leaf)
                 edge.append(leaf)

@@ -1,88 +1,36 @@
 """Entries read back from storage, checked before the tree that holds them is signed.
 
-For each entry, from its bytes: leaf, place, log, time, link, cause, and every member's signature.
-Rules and effects were decided before the write and are replayed by auditors; here it is shown that
-what was stored is what was decided. Specification: docs/spec.md sections 6 and 13.3.
+For each entry, from its bytes: leaf, place, log, time, link, cause, every member's signature, and
+that it follows by the rules from what is stored before it. So nothing that memory did to an entry,
+its facts or its hash on the way to storage is ever signed.
+Specification: docs/spec.md sections 6, 9 and 13.3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from ledger.log.errors import EntryMissing, Evidence, MemberSignatureLost, ReadBackDiffers
+from ledger.log.errors import (
+    EntryMissing,
+    Evidence,
+    MemberSignatureLost,
+    ReadBackDiffers,
+    RuleDiffers,
+)
+from ledger.log.stored_state import StoredState, checked_entry
 from ledger.proof.errors import VerificationError
-from ledger.proof.hashing import leaf_hash
-from ledger.proof.known import Known
 from ledger.proof.signatures import check_signatures, keys_in
 from ledger.record.facts import SealedEntry
 from ledger.record.recorder import LedgerRecorder
-from ledger.rules.entries import Entry, read_entry
+from ledger.rules.commands import Command
+from ledger.rules.derive import derive
+from ledger.rules.entries import Entry
 from ledger.rules.errors import RuleError
-from ledger.rules.evolve import evolve
-from ledger.rules.kinds import EVENT_TYPES
-from ledger.rules.state import Stream
+from ledger.rules.kinds import kind_of_checked
+from ledger.rules.model import Fact
 
-_STREAMS_KEPT: Final = 50_000
-_PARTIES: Final = ("party", "imported")
-
-
-def checked_entry(row: SealedEntry) -> Entry:
-    """Read a stored entry from its bytes and compare every column with them.
-
-    Raises:
-        ReadBackDiffers: A column or the bytes were changed, or the type is not known.
-
-    """
-    leaf = leaf_hash(row.entry)
-    if leaf != row.leaf:
-        raise ReadBackDiffers(row.index, "leaf", expected=leaf, found=row.leaf)
-    try:
-        entry = read_entry(row.entry)
-    except RuleError as error:
-        raise ReadBackDiffers(row.index, "entry", expected="an entry", found=str(error)) from error
-    columns = (
-        ("index", entry.index, row.index),
-        ("stream", entry.stream, row.stream),
-        ("seq", entry.seq, row.seq),
-        ("type", entry.type, row.type),
-    )
-    for field, expected, found in columns:
-        if expected != found:
-            raise ReadBackDiffers(row.index, field, expected=expected, found=found)
-    if entry.type not in EVENT_TYPES:
-        raise ReadBackDiffers(row.index, "type", expected="a known type", found=entry.type)
-    return entry
-
-
-class StoredParties(Known):
-    """Keys of parties, folded from their stored streams as they are asked for."""
-
-    def __init__(self, recorder: LedgerRecorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-        self.next_index = 0
-
-    def stream(self, name: str) -> Stream | None:
-        """Return a party's stream as it was before `next_index`."""
-        found = self.streams.get(name)
-        if found is None:
-            for row in self._recorder.stream_entries(name, lte_index=self.next_index - 1):
-                found = evolve(found, checked_entry(row), command=None)
-            if found is not None:
-                self._keep(name, found)
-        return found
-
-    def take(self, entry: Entry) -> None:
-        """Fold the entry at `next_index`."""
-        if entry.stream.partition("/")[0] in _PARTIES:
-            before = self.stream(entry.stream)
-            self._keep(entry.stream, evolve(before, entry, command=None))
-        self.next_index = entry.index + 1
-
-    def _keep(self, name: str, stream: Stream) -> None:
-        if len(self.streams) >= _STREAMS_KEPT:
-            self.streams.clear()
-        self.streams[name] = stream
+_HEADS_KEPT: Final = 50_000
 
 
 class Rereading:
@@ -97,10 +45,10 @@ class Rereading:
 
         """
         self._recorder, self._origin = recorder, origin
-        self._parties = StoredParties(recorder)
-        self._parties.next_index = start
+        self._state = StoredState(recorder, start=start)
         self._heads: dict[str, tuple[int, str]] = {}
         self._cause: Entry | None = None
+        self._facts: list[Fact] = []
         self._done = 0
         self._at = 0
         if start:
@@ -112,7 +60,7 @@ class Rereading:
     @property
     def next_index(self) -> int:
         """Index of the row to take next."""
-        return self._parties.next_index
+        return self._state.next_index
 
     def take(self, row: SealedEntry) -> Entry:
         """Check the row of `next_index`.
@@ -121,6 +69,7 @@ class Rereading:
             EntryMissing: It is the row of a later entry.
             ReadBackDiffers: It contradicts itself, its log, its stream or its cause.
             MemberSignatureLost: A signature does not hold over the bytes.
+            RuleDiffers: It does not follow from what is stored before it.
 
         """
         if row.index != self.next_index:
@@ -133,9 +82,13 @@ class Rereading:
             self._check_effect(entry, row)
         else:
             self._check_own(entry, row)
-        self._parties.take(entry)
+        self._state.take(entry, command=row.command.hex())
         self._at = entry.at
         return entry
+
+    def read_ahead(self, rows: Sequence[SealedEntry]) -> None:
+        """Read in one question what the rules will ask for when these rows are taken."""
+        self._state.read_ahead({row.stream for row in rows})
 
     def finish(self) -> None:
         """Check that the last command's effects are all there. Raises `ReadBackDiffers`."""
@@ -151,7 +104,7 @@ class Rereading:
         seq, prev = (0, None) if head is None else (head[0] + 1, head[1])
         self._same(entry, "seq", seq, entry.seq)
         self._same(entry, "prev", prev, entry.prev)
-        if len(self._heads) >= _STREAMS_KEPT:
+        if len(self._heads) >= _HEADS_KEPT:
             self._heads.clear()
         self._heads[entry.stream] = (entry.seq, entry.leaf)
 
@@ -162,10 +115,14 @@ class Rereading:
         self.finish()
         self._same(entry, "command", bytes.fromhex(command.digest), row.command)
         try:
-            check_signatures(command, entry.sigs, keys_in(self._parties))
+            kind_of_checked(command)
+            check_signatures(command, entry.sigs, keys_in(self._state))
         except (VerificationError, RuleError) as error:
             raise MemberSignatureLost(entry.index, str(error)) from error
         self._cause, self._done = entry, 0
+        self._facts = self._derive(entry, command)
+        self._same(entry, "effects", len(self._facts) - 1, entry.effects)
+        self._same_fact(entry, self._facts[0])
 
     def _check_effect(self, entry: Entry, row: SealedEntry) -> None:
         cause = self._cause
@@ -176,6 +133,19 @@ class Rereading:
         due = self._done if self._done <= cause.effects else None
         self._same(entry, "effect", due, entry.effect)
         self._same(entry, "command", bytes.fromhex(cause.command.digest), row.command)
+        self._same_fact(entry, self._facts[self._done])
+
+    def _derive(self, entry: Entry, command: Command) -> list[Fact]:
+        try:
+            return derive(
+                command, at=entry.at, index=entry.index, log=self._origin, view=self._state
+            )
+        except RuleError as error:
+            raise RuleDiffers(entry.index, str(error)) from error
+
+    def _same_fact(self, entry: Entry, fact: Fact) -> None:
+        if (entry.stream, entry.type, entry.data) != fact:
+            raise RuleDiffers(entry.index, f"the rules say {fact.type} on {fact.stream}")
 
     def _same(self, entry: Entry, field: str, expected: Evidence, found: Evidence) -> None:
         if expected != found:

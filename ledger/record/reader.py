@@ -126,9 +126,17 @@ class LedgerReader:
             row = connection.execute(query).one_or_none()
         return None if row is None else KeyRow(*row)
 
-    def other_party_exists(self, known: Collection[str]) -> bool:
-        """Say whether a party has a key that is not among `known`."""
+    def other_party_exists(self, known: Collection[str], *, below: int | None = None) -> bool:
+        """Say whether a party that is not among `known` has a key.
+
+        Args:
+            known: Parties that do not count.
+            below: Only keys registered below this index of the log.
+
+        """
         query = select(REGISTERED_KEY.c.party).where(REGISTERED_KEY.c.party.not_in(known)).limit(1)
+        if below is not None:
+            query = query.where(REGISTERED_KEY.c.index < below)
         with reading(self._engine) as connection:
             return connection.execute(query).first() is not None
 

@@ -109,6 +109,8 @@ def test_a_key_is_found_with_its_party_and_other_parties_are_seen(
     assert adapter.other_party_exists([])
     assert adapter.other_party_exists(["party/ann"])
     assert not adapter.other_party_exists({"party/ann", "party/bob"})
+    assert adapter.other_party_exists(["party/ann"], below=2)
+    assert not adapter.other_party_exists(["party/ann"], below=1)
 
 
 def test_the_boxes_of_an_entry_come_by_name(adapter: LedgerRecorder) -> None:

@@ -223,7 +223,7 @@ def _mark_after_the_folder() -> Any:
 
 def _no_rereading() -> Any:
     def take(self: Rereading, row: SealedEntry) -> Entry:
-        self._parties.next_index = row.index + 1
+        self._state.next_index = row.index + 1
         return read_entry(row.entry)._replace(leaf=row.leaf.hex())
 
     return patch.object(Rereading, "take", take)

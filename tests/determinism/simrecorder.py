@@ -262,9 +262,10 @@ class SimRecorder(LedgerRecorder):
         self.link.reading("key")
         return self.database.keys.get(key_id)
 
-    def other_party_exists(self, known: Collection[str]) -> bool:
+    def other_party_exists(self, known: Collection[str], *, below: int | None = None) -> bool:
         self.link.reading("parties")
-        return any(row.party not in known for row in self.database.keys.values())
+        rows = self.database.keys.values()
+        return any(row.party not in known and (below is None or row.index < below) for row in rows)
 
     def disclosures(self, index: int) -> list[Disclosure]:
         self.link.reading("disclosures")

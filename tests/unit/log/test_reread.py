@@ -229,18 +229,20 @@ def test_more_effects_than_the_cause_counts_are_found(world: World) -> None:
     )
     rewrite_last(world, {"cause": leaf.hex(), "prev": slow_leaf(one).hex()})
 
-    assert facts(publish_damaged(world)) == (first + 2, "effect", None, 2)
+    assert facts(publish_damaged(world)) == (first, "effects", 2, 1)
 
 
 @pytest.mark.parametrize(("effects", "then"), [(1, "register"), (3, "nothing")])
-def test_effects_that_never_came_are_found(world: World, effects: int, then: str) -> None:
+def test_effects_that_the_rules_do_not_know_are_found(
+    world: World, effects: int, then: str
+) -> None:
     index = rewrite_last(world, {"effects": effects})
     if then == "register":
         # The writer does not know yet; what it appends next follows the changed entry.
         world.ledger.refresh()
         world.register("eve")
 
-    assert facts(publish_damaged(world)) == (index, "effects", effects, 0)
+    assert facts(publish_damaged(world)) == (index, "effects", 0, effects)
 
 
 def test_a_changed_signature_is_found(world: World) -> None:
