@@ -25,6 +25,7 @@ from api.cli import (
     submit,
 )
 from api.cli.failures import BUG, INTERRUPTED, USAGE, Failure, failure_of
+from api.collecting import collect_seldom
 from ledger.crashpoints import arm_from_environment
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ app.add_typer(items.app, name="item")
 
 def main() -> None:
     """Run the command line and end the process."""
+    collect_seldom()
     sys.exit(run(sys.argv[1:]))
 
 

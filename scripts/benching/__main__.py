@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from api.collecting import collect_seldom
 from benching.bench import Bench
 from benching.profile import profile
 from benching.rounds import Result, measure
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the benchmark; returns the exit code."""
     options = _options(arguments)
     shared = Path(os.environ.get("YINZHENG_SHARED") or ROOT.parent / "shared")
+    # As in the program itself, for both sides of every ratio.
+    collect_seldom()
     if options.processor:
         Clocks.use_processor_time()
     with Bench(options.dir, options.rounds, options.entries, options.scale, shared) as bench:
