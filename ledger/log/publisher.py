@@ -3,8 +3,9 @@
 Steps, in order; after any failure nothing is signed:
   1. the latest checkpoint opens with the log's own key, and the stored tree has its root
   2. the signer's mark, kept outside the database, is a tree of this log
-  3. each new entry is read back and checked from its bytes, its leaf joins the tree, its bytes go
-     to the signer, which computes the tree once more by itself
+  3. each new entry is read back and checked from its bytes; what follows from its command is
+     derived again from what is stored before it; its leaf joins the tree; its bytes go to the
+     signer, which computes the tree once more by itself
   4. the last leaf is the head's
   5. what was read is on every replica that a commit waits for; full tiles are stored; the signer
      makes its mark durable and signs, if it has the same tree
