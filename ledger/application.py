@@ -310,7 +310,9 @@ class Ledger(Application[str]):
         if index >= draft.head.size:
             return bytes.fromhex(draft.entries[index - draft.head.size].leaf)
         stored = self._recorder.entry_at(index)
-        assert stored is not None  # noqa: S101 - a command row never lacks its entry
+        if stored is None:
+            # A command row never lacks its entry: both went with the primary that had them.
+            raise HeadMoved(expected=draft.head, found=self._recorder.head())
         # A receipt signs the leaf again: never one that the entry's bytes do not have.
         return bytes.fromhex(read_stored(stored).leaf)
 

@@ -123,8 +123,15 @@ class Publisher:
         edge = self._published_edge(latest)
         if marked.size < edge.size:
             self._check_mark(marked, self._reader.root(marked.size))
-        self._catch_up(extension, edge.size)
-        self._extend(edge, head, extension)
+        try:
+            self._catch_up(extension, edge.size)
+            self._extend(edge, head, extension)
+        except EntryMissing as missing:
+            found = self._recorder.head()
+            if found != head:
+                # Gone with the primary that had it, perhaps; whoever begins again knows.
+                raise HeadMoved(expected=head, found=found) from missing
+            raise
         # Not what can be read now: a replica may have taken over, and lack what was read before.
         self._recorder.settle(head)
         return self._sign(edge, latest, extension)

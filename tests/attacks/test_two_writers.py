@@ -175,3 +175,23 @@ def test_no_receipt_is_given_for_what_went_with_the_primary_that_had_it(
     assert (again.index, again.again) == (accepted.index, True)
     # Refused, it was looked up again and waited for again.
     assert waited == [head, head]
+
+
+def test_a_command_whose_entry_went_with_its_primary_is_looked_up_again(
+    first: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = first.submission(first.transfer_draft(ITEM, to="ann"))
+    (accepted,) = first.send(sent)
+    assert isinstance(accepted, Accepted)
+    really, asked = first.recorder.entry_at, []
+
+    def entry_at(index: int) -> SealedEntry | None:
+        asked.append(index)
+        return None if len(asked) == 1 else really(index)
+
+    monkeypatch.setattr(first.recorder, "entry_at", entry_at)
+
+    (again,) = first.send(sent)
+
+    assert isinstance(again, Accepted)
+    assert (again.index, again.again) == (accepted.index, True)

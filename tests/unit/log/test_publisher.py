@@ -230,6 +230,20 @@ def test_a_publisher_begins_again_when_a_replica_took_over(
     assert len(tries) == 2
 
 
+def test_entries_that_went_with_their_primary_are_no_alarm(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head was still read from the primary, the entries from the replica."""
+    before = world.recorder.head()
+    heads = [before._replace(size=before.size + 1, leaf=b"\1" * 32)]
+    really = world.recorder.head
+    monkeypatch.setattr(world.recorder, "head", lambda: heads.pop() if heads else really())
+
+    note = world.publish()
+
+    assert opened(world, note).size == before.size
+
+
 def test_the_second_publisher_loses_cleanly(world: World) -> None:
     world.publish()
     add_items(world, 2)
