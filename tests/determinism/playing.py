@@ -18,11 +18,12 @@ FAULTS: dict[str, float] = {
             *("node cut off", "database away", "connection lost", "answer lost, committed"),
             *("answer lost, rolled back", "answer lost, decided later", "database restarted"),
             *("node killed", "crash at a point", "power cut", "clock jumps", "disk error"),
-            *("vault error", "new term", "failover", "standby cut off", "second fault in recovery"),
+            *("new term", "failover", "standby cut off", "second fault in recovery"),
         ),
         0.05,
     ),
     **dict.fromkeys(("restore", "flip"), 0.03),
+    "vault error": 0.02,
     "failover that lost something": 0.01,
     **dict.fromkeys(
         (
