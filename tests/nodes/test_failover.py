@@ -57,15 +57,19 @@ class Site:
                 if note is not None:
                     self.shown.append(note)
 
-    def lose_primary(self, *, hangs: bool) -> None:
-        """Write and publish, stop sending to the standby, write on, and kill the primary."""
-        done = threading.Event()
-        threads = [
-            in_background(lambda: self.node.write_until(done), self.failures),
-            in_background(lambda: self.publish_until(done), self.failures),
-        ]
+    def lose_primary(self, *, hangs: bool, publishes: bool = True) -> None:
+        """Write and publish, stop sending to the standby, write on, and kill the primary.
+
+        Without `publishes` it is an append that hangs, and not a publisher that waits before it.
+        """
+        done, shown = threading.Event(), threading.Event()
+        publishing = in_background(lambda: self.publish_until(shown), self.failures)
+        threads = [in_background(lambda: self.node.write_until(done), self.failures), publishing]
         self._wait_for_receipts(BEFORE)
         wait_until(lambda: len(self.shown) > 1, what="checkpoints")
+        if not publishes:
+            shown.set()
+            publishing.join(60)
         self.cluster.primary.stop_walsender()
         if hangs:
             wait_until(lambda: bool(self.cluster.waiting()), what="a commit that waits")
@@ -74,6 +78,7 @@ class Site:
             self._wait_for_receipts(len(self.node.receipts) + UNHEARD)
         self.cluster.primary.kill()
         done.set()
+        shown.set()
         for thread in threads:
             thread.join(60)
         assert self.failures == []
@@ -236,7 +241,7 @@ def test_what_was_cancelled_is_not_signed_before_the_standby_has_it(site: Site) 
 
 def test_an_old_primary_that_comes_back_acknowledges_and_signs_nothing(site: Site) -> None:
     site.cluster.require_standby()
-    site.lose_primary(hangs=True)
+    site.lose_primary(hangs=True, publishes=False)
     known = dict(site.node.receipts)
     with site.promoted() as world:
         begun = world.size()
