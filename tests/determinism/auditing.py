@@ -54,7 +54,8 @@ class SimSource:
         for tile in tiles_of(size):
             found = self._database.tiles.get((tile.level or 0, tile.number))
             if tile.width == 256:
-                assert found is not None, tile
+                hold(found is not None, "tile kept", tile)
+                assert found is not None
                 check_tile(tile, found.hashes, tree)
 
 

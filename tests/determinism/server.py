@@ -68,6 +68,7 @@ class Server:
         latest = self.database.latest()
         self._replicated = (len(self.database.entries), latest.size if latest else 0)
         self._replicated_epoch = self.database.head.epoch
+        self._replicated_tiles = dict(self.database.tiles)
 
     @property
     def behind(self) -> bool:
@@ -84,6 +85,8 @@ class Server:
         self.alone_until = 0
         size, shown = self._replicated
         self.database.cut(size, shown)
+        # Tiles are stored before the checkpoint that covers them.
+        self.database.tiles = dict(self._replicated_tiles)
         self.database.head = self.database.head._replace(epoch=self._replicated_epoch)
         self.away_until = self._world.now + self.dice.randint(0, AWAY_US)
         self._world.recover()

@@ -175,7 +175,7 @@ class Simulation:
         """A named crash point was reached in the product."""
         task = current()
         node = next((node for node in self.nodes if task in node.tasks), None)
-        if node is None:
+        if node is None or not node.alive:
             raise SimCrash
         tries = MORE_CRASHES if point in SELDOM else 1
         if any(self.strikes("crash at a point") for _ in range(tries)):
