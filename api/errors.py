@@ -266,6 +266,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     log.EntryMissing: _LATER,
     log.ReadBackDiffers: _LATER,
     log.MemberSignatureLost: _LATER,
+    log.RuleDiffers: _LATER,
     log.HeadBehind: _LATER,
     log.CheckpointDamaged: _LATER,
     log.RootDiffers: _LATER,

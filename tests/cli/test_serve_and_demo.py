@@ -71,9 +71,9 @@ def test_serve_prints_its_address_once_it_answers_and_stops_gracefully(
 
 
 def test_metrics_have_a_port_of_their_own_where_one_is_wanted(
-    program: Program, imported: Path
+    program: Program, ledger: Path
 ) -> None:
-    with serving(program, "serve", "--dir", imported, "--metrics-port", "0") as (ready, running):
+    with serving(program, "serve", "--dir", ledger, "--metrics-port", "0") as (ready, running):
         assert b"yinzheng_log_entries " in get(ready["metrics"])
         with pytest.raises(urllib.error.HTTPError) as refused:
             get(f"{ready['url']}/metrics")
@@ -83,7 +83,7 @@ def test_metrics_have_a_port_of_their_own_where_one_is_wanted(
         _, err = running.communicate(timeout=30)
 
     told = [json.loads(line) for line in err.splitlines()]
-    assert [each["event"] for each in told] == ["serving", "stopped"]
+    assert [each["event"] for each in told] == ["serving", "stopped"], err
     assert (told[0]["url"], told[0]["metrics"]) == (ready["url"], ready["metrics"])
 
 
