@@ -41,7 +41,6 @@ from ledger.record.vault import SealingSession, Vault
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
 from ledger.rules.errors import CommandConflict, RuleError
-from ledger.rules.evolve import evolve
 from ledger.rules.model import LOG_STREAM
 from ledger.rules.parties import cancelled_command
 from ledger.rules.state import Log, Stream
@@ -123,7 +122,7 @@ class Ledger(Application[str]):
         self._takes_turns, self._turns = takes_turns, 0
         self._keys = KeyDirectory(recorder)
         self._lock = threading.Lock()
-        self._tip = Tip(recorder, self._load)
+        self._tip = Tip(recorder)
 
     def construct_factory(self, env: Environment) -> LedgerFactory:
         """Return the closed factory, whatever the environment says."""
@@ -223,13 +222,6 @@ class Ledger(Application[str]):
         with self._lock:
             if self._recorder.head() != self._tip.head:
                 self._tip.forget()
-
-    def _load(self, name: str) -> Stream | None:
-        # Not by the repository: stored events bring no hash to hold their bytes against.
-        found: Stream | None = None
-        for row in self._recorder.stream_entries(name):
-            found = evolve(found, read_stored(row), command=None)
-        return found
 
     def _commit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
         decided = _Decided(self._vault.session())

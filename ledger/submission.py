@@ -55,7 +55,7 @@ class Prepared:
         submission: As it arrived.
         command: As read; None when it cannot be read.
         fault: Why it will be refused, whatever the state; None when nothing is wrong so far.
-        kind: The command's kind, its body accepted; None with a command that has a fault.
+        kind: The command's kind; None where the command or its body cannot be read.
         verified: Its signatures were checked; False when a key is not known yet.
         opened: Subject and value of every sealed field.
 

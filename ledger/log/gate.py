@@ -133,17 +133,16 @@ class Gate:
             except MirrorUnusable as error:
                 unreachable = error.reason
         size = self._recorder.head().size
-        sizes = {size, *(tree.size for tree in known)}
+        sizes = {tree.size for tree in known}
         proven: dict[int, bytes] = {}
         if self._mirror is not None and mirrored is not None:
             try:
-                covered = sorted(each for each in sizes if each <= mirrored.size)
+                covered = sorted(each for each in {size, *sizes} if each <= mirrored.size)
                 proven = {each: self._mirror.root(each) for each in covered}
             except MirrorUnusable as error:
                 unreachable = error.reason
-        if not proven:
-            sizes.discard(size)
-            sizes.update(tree.size for tree in known)
+        if proven:
+            sizes.add(size)
         return Facts(
             size=size,
             known=known,

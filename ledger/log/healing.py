@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from eventsourcing.persistence import StoredEvent
-
 from ledger.crashpoints import CrashPoint, reach
 from ledger.log.edge import Edge
 from ledger.log.errors import EntryMissing, MirrorRefused, MirrorUnusable, RootDiffers
@@ -34,8 +32,8 @@ from ledger.proof.replay import Replay
 from ledger.proof.tree import CompactRange
 from ledger.record.facts import Batch, CommandKey, Disclosure, KeyRow, SealedEntry
 from ledger.record.recorder import LedgerRecorder
+from ledger.record.stored import key_row_of, row_of
 from ledger.rules.entries import Entry
-from ledger.rules.kinds import registered_key
 
 ENTRIES_AT_ONCE: Final = 1_000
 LOST: Final = b""
@@ -212,7 +210,7 @@ class Healing:
             tuple(pending.disclosures),
             tuple(pending.keys),
         )
-        self._recorder.insert_events([_stored(entry) for entry in pending.entries], batch=batch)
+        self._recorder.append(batch)
         reach(CrashPoint.RECOVERY_INSERTED)
         for row in pending.entries:
             self._edge.append(row.leaf)
@@ -238,28 +236,14 @@ def _add(pending: _Pending, entry: Entry, cause: Entry) -> None:
     """Make the rows of one entry, as the writer made them."""
     command = cause.command
     assert command is not None  # noqa: S101 - a cause carries its command
-    digest = bytes.fromhex(command.digest)
-    pending.entries.append(
-        SealedEntry(
-            entry.index,
-            entry.stream,
-            entry.seq,
-            entry.type,
-            bytes.fromhex(entry.leaf),
-            digest,
-            entry.raw,
-        )
-    )
+    row = row_of(entry, command.digest)
+    pending.entries.append(row)
     if entry is cause:
-        pending.commands.append(CommandKey(command.by, command.id, digest, entry.index))
+        pending.commands.append(CommandKey(command.by, command.id, row.command, entry.index))
         sealed: list[dict[str, Any]] = command.document["sealed"]
         pending.disclosures += [
             Disclosure(entry.index, each["name"], each["subject"], LOST) for each in sealed
         ]
-    registered = registered_key(entry)
+    registered = key_row_of(entry)
     if registered is not None:
-        pending.keys.append(KeyRow(bytes.fromhex(registered[0]), registered[1], entry.index))
-
-
-def _stored(entry: SealedEntry) -> StoredEvent:
-    return StoredEvent(entry.stream, entry.seq + 1, entry.type, entry.entry)
+        pending.keys.append(registered)

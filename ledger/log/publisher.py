@@ -74,7 +74,7 @@ class Publisher:
         self._origin, self._key = origin, VerifierKey.parse(vkey)
         self._reader = LogReader(recorder)
         self._lock = threading.Lock()
-        # Parties and stream heads as checked so far; only good if nobody else published since.
+        # The state as folded so far; only good if nobody else published since.
         self._rereading: Rereading | None = None
 
     def publish(self) -> bytes | None:

@@ -9,7 +9,6 @@ Specification: docs/spec.md sections 6, 9 and 13.3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from ledger.log.errors import (
     EntryMissing,
@@ -28,9 +27,7 @@ from ledger.rules.derive import derive
 from ledger.rules.entries import Entry
 from ledger.rules.errors import RuleError
 from ledger.rules.kinds import kind_of_checked
-from ledger.rules.model import Fact
-
-_HEADS_KEPT: Final = 50_000
+from ledger.rules.model import Fact, Kind
 
 
 class Rereading:
@@ -44,9 +41,8 @@ class Rereading:
             ReadBackDiffers: The entry before was changed.
 
         """
-        self._recorder, self._origin = recorder, origin
+        self._origin = origin
         self._state = StoredState(recorder, start=start)
-        self._heads: dict[str, tuple[int, str]] = {}
         self._cause: Entry | None = None
         self._facts: list[Fact] = []
         self._done = 0
@@ -96,17 +92,10 @@ class Rereading:
             self._same(self._cause, "effects", self._cause.effects, self._done)
 
     def _check_link(self, entry: Entry) -> None:
-        head = self._heads.get(entry.stream)
-        # (stream, seq) is unique in storage: nothing stands before an entry of seq 0.
-        if head is None and entry.seq > 0:
-            stored = self._recorder.last_of_stream(entry.stream, lte_index=entry.index - 1)
-            head = (stored.seq, stored.leaf.hex()) if stored else None
-        seq, prev = (0, None) if head is None else (head[0] + 1, head[1])
+        before = self._state.stream(entry.stream)
+        seq, prev = (0, None) if before is None else (before.head.seq + 1, before.head.leaf)
         self._same(entry, "seq", seq, entry.seq)
         self._same(entry, "prev", prev, entry.prev)
-        if len(self._heads) >= _HEADS_KEPT:
-            self._heads.clear()
-        self._heads[entry.stream] = (entry.seq, entry.leaf)
 
     def _check_own(self, entry: Entry, row: SealedEntry) -> None:
         command = entry.command
@@ -115,12 +104,12 @@ class Rereading:
         self.finish()
         self._same(entry, "command", bytes.fromhex(command.digest), row.command)
         try:
-            kind_of_checked(command)
+            kind = kind_of_checked(command)
             check_signatures(command, entry.sigs, keys_in(self._state))
         except (VerificationError, RuleError) as error:
             raise MemberSignatureLost(entry.index, str(error)) from error
         self._cause, self._done = entry, 0
-        self._facts = self._derive(entry, command)
+        self._facts = self._derive(entry, command, kind)
         self._same(entry, "effects", len(self._facts) - 1, entry.effects)
         self._same_fact(entry, self._facts[0])
 
@@ -135,10 +124,11 @@ class Rereading:
         self._same(entry, "command", bytes.fromhex(cause.command.digest), row.command)
         self._same_fact(entry, self._facts[self._done])
 
-    def _derive(self, entry: Entry, command: Command) -> list[Fact]:
+    def _derive(self, entry: Entry, command: Command, kind: Kind) -> list[Fact]:
+        at, index = entry.at, entry.index
         try:
             return derive(
-                command, at=entry.at, index=entry.index, log=self._origin, view=self._state
+                command, at=at, index=index, log=self._origin, view=self._state, kind=kind
             )
         except RuleError as error:
             raise RuleDiffers(entry.index, str(error)) from error

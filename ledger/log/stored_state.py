@@ -16,12 +16,12 @@ from ledger.proof.hashing import leaf_hash
 from ledger.proof.note import split_note
 from ledger.record.facts import SealedEntry
 from ledger.record.recorder import LedgerRecorder
+from ledger.rules.derive import founders
 from ledger.rules.entries import Entry, read_entry
 from ledger.rules.errors import RuleError
 from ledger.rules.evolve import evolve
-from ledger.rules.kinds import EVENT_TYPES, registered_key
-from ledger.rules.model import LOG_STREAM
-from ledger.rules.state import Log, Stream
+from ledger.rules.kinds import EVENT_TYPES
+from ledger.rules.state import Stream
 
 _STREAMS_KEPT: Final = 50_000
 
@@ -61,7 +61,6 @@ class StoredState:
         self._recorder = recorder
         self.next_index = start
         self._streams: dict[str, Stream | None] = {}
-        self._keys: dict[str, str] = {}
 
     def stream(self, name: str) -> Stream | None:
         """Return head and state of a stream as it was before `next_index`, or None."""
@@ -86,16 +85,12 @@ class StoredState:
 
     def key_holder(self, key_id: str) -> str | None:
         """Return the party that registered this key before `next_index`."""
-        if key_id in self._keys:
-            return self._keys[key_id]
         found = self._recorder.find_key(bytes.fromhex(key_id))
         return found.party if found is not None and found.index < self.next_index else None
 
     def independent_party(self, *, besides: frozenset[str]) -> bool:
         """Say whether there was a party that entry 0 does not name, not among `besides`."""
-        opened = self.stream(LOG_STREAM)
-        founders = opened.state.founders if opened and isinstance(opened.state, Log) else ()
-        known = besides.union(founders)
+        known = besides.union(founders(self))
         return self._recorder.other_party_exists(known, below=self.next_index)
 
     def read_ahead(self, names: Collection[str]) -> None:
@@ -106,9 +101,6 @@ class StoredState:
         """Fold the entry at `next_index`, which the command of this digest wrote."""
         before = self.stream(entry.stream)
         self._streams[entry.stream] = evolve(before, entry, command=command)
-        registered = registered_key(entry)
-        if registered is not None:
-            self._keys[registered.id] = registered.party
         self.next_index = entry.index + 1
 
     def _read(self, names: Sequence[str]) -> None:
@@ -116,7 +108,6 @@ class StoredState:
             return
         if len(self._streams) + len(names) > _STREAMS_KEPT:
             self._streams.clear()
-            self._keys.clear()
         found: dict[str, Stream | None] = dict.fromkeys(names)
         for row in self._recorder.entries_of_streams(names):
             if row.index < self.next_index:

@@ -7,22 +7,22 @@ only after the commit. It is the `View` that the rules read.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ledger.proof.checkpoint import parse_checkpoint
 from ledger.proof.note import split_note
 from ledger.record.errors import HeadMoved
 from ledger.record.facts import Batch, CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
 from ledger.record.recorder import LedgerRecorder
-from ledger.record.stored import read_stored
+from ledger.record.stored import key_row_of, read_stored, row_of
 from ledger.rules.commands import Command
+from ledger.rules.derive import founders
 from ledger.rules.entries import Entry, Place, Sealing, sealed_effect, sealed_own
 from ledger.rules.evolve import evolve
-from ledger.rules.kinds import registered_key
-from ledger.rules.model import LOG_STREAM, Fact
-from ledger.rules.state import Log, Stream
+from ledger.rules.items import item_stream
+from ledger.rules.model import Fact
+from ledger.rules.state import Stream
 from ledger.rules.text import format_time, party_stream
 
 STREAMS_KEPT = 50_000
@@ -30,20 +30,11 @@ _CAUGHT_UP_MAX = 900
 _WORTH_READING_AHEAD = 4
 
 
-class Streams(Protocol):
-    """Loads a stream from the record."""
-
-    def __call__(self, name: str, /) -> Stream | None:
-        """Return head and state of a stream, or None if it does not exist."""
-        ...
-
-
 class Tip:
     """What the writer knows of the last commit: head, time, and recently used streams."""
 
-    def __init__(self, recorder: LedgerRecorder, load: Streams) -> None:
+    def __init__(self, recorder: LedgerRecorder) -> None:
         self._recorder = recorder
-        self._load = load
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         # Streams that do not exist: most commands ask for one, and looking costs a read each.
         self._absent: set[str] = set()
@@ -72,10 +63,7 @@ class Tip:
         if self._stale or head == self.head:
             return
         known, added = self.head.size, head.size - self.head.size
-        if (
-            not 0 < known <= known + added <= known + _CAUGHT_UP_MAX
-            or head.epoch != self.head.epoch
-        ):
+        if known == 0 or not 0 <= added <= _CAUGHT_UP_MAX or head.epoch != self.head.epoch:
             self.forget()
             return
         mine, *others = self._recorder.entries(known - 1, head.size)
@@ -102,7 +90,10 @@ class Tip:
         self._refresh()
         if name in self._absent:
             return None
-        found = self._streams.get(name) or self._load(name)
+        found = self._streams.get(name)
+        if found is None:
+            # Not by eventsourcing's repository: its events bring no hash to hold the bytes against.
+            found = _fold(self._recorder.stream_entries(name)).get(name)
         if found is not None:
             self._keep(name, found)
             return found
@@ -115,9 +106,7 @@ class Tip:
         missing = [name for name in names if name not in self._streams and name not in self._absent]
         if len(missing) < _WORTH_READING_AHEAD:
             return
-        found: dict[str, Stream] = {}
-        for row in self._recorder.entries_of_streams(missing):
-            found[row.stream] = evolve(found.get(row.stream), read_stored(row), command=None)
+        found = _fold(self._recorder.entries_of_streams(missing))
         for name in missing:
             if name in found:
                 self._keep(name, found[name])
@@ -205,9 +194,7 @@ class Draft:
 
     def independent_party(self, *, besides: frozenset[str]) -> bool:
         """Say whether a party exists that entry 0 does not name and that is not in `besides`."""
-        opened = self.stream(LOG_STREAM)
-        founders = opened.state.founders if opened and isinstance(opened.state, Log) else ()
-        known = besides.union(founders)
+        known = besides.union(founders(self))
         if any(row.party not in known for row in self.keys.values()):
             return True
         return self.recorder.other_party_exists(known)
@@ -267,7 +254,7 @@ class Draft:
             leaf=self.head.leaf,
             epoch=self.head.epoch,
             entries=tuple(
-                _sealed(entry, digest)
+                row_of(entry, digest)
                 for entry, digest in zip(self.entries, self.digests, strict=True)
             ),
             commands=tuple(self.commands.values()),
@@ -286,10 +273,9 @@ class Draft:
         self.entries.append(entry)
         self.at = entry.at
         self.digests.append(digest)
-        registered = registered_key(entry)
+        registered = key_row_of(entry)
         if registered is not None:
-            row = KeyRow(bytes.fromhex(registered.id), registered.party, entry.index)
-            self.keys[registered.id] = row
+            self.keys[registered.id.hex()] = registered
 
 
 def _asked_for(command: Command) -> Iterator[str]:
@@ -300,16 +286,12 @@ def _asked_for(command: Command) -> Iterator[str]:
         yield party_stream(signer.party)
     item = command.body.get("item")
     if isinstance(item, str):
-        yield f"item/{item}"
+        yield item_stream(item)
 
 
-def _sealed(entry: Entry, digest: str) -> SealedEntry:
-    return SealedEntry(
-        entry.index,
-        entry.stream,
-        entry.seq,
-        entry.type,
-        bytes.fromhex(entry.leaf),
-        bytes.fromhex(digest),
-        entry.raw,
-    )
+def _fold(rows: Iterable[SealedEntry]) -> dict[str, Stream]:
+    """Fold stored entries, each stream's in order, into the streams that they belong to."""
+    found: dict[str, Stream] = {}
+    for row in rows:
+        found[row.stream] = evolve(found.get(row.stream), read_stored(row), command=None)
+    return found

@@ -1,17 +1,14 @@
-"""Stored entries, read so that damage is never taken for what somebody sent."""
+"""Between entries and their rows: written once, read so that damage is never blamed on a sender."""
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import Final
-
 from ledger.domain.stream import decode
+from ledger.proof.hashing import leaf_hash
 from ledger.record.errors import EntryDamaged
-from ledger.record.facts import SealedEntry
+from ledger.record.facts import KeyRow, SealedEntry
 from ledger.rules.entries import Entry
 from ledger.rules.errors import RuleError
-
-_LEAF_PREFIX: Final = b"\0"
+from ledger.rules.kinds import registered_key
 
 
 def read_stored(row: SealedEntry) -> Entry:
@@ -22,9 +19,28 @@ def read_stored(row: SealedEntry) -> Entry:
         UnknownEventType: A later version wrote it.
 
     """
-    if sha256(_LEAF_PREFIX + row.entry).digest() != row.leaf:
+    if leaf_hash(row.entry) != row.leaf:
         raise EntryDamaged(f"entry {row.index}", "its bytes do not have its leaf hash")
     try:
         return decode(row.entry).entry
     except RuleError as error:
         raise EntryDamaged(f"entry {row.index}", str(error)) from error
+
+
+def row_of(entry: Entry, command: str) -> SealedEntry:
+    """Make the row of an entry that the command of this digest (hex) wrote."""
+    return SealedEntry(
+        entry.index,
+        entry.stream,
+        entry.seq,
+        entry.type,
+        bytes.fromhex(entry.leaf),
+        bytes.fromhex(command),
+        entry.raw,
+    )
+
+
+def key_row_of(entry: Entry) -> KeyRow | None:
+    """Make the row of the public key that an entry registers, if it does."""
+    found = registered_key(entry)
+    return None if found is None else KeyRow(bytes.fromhex(found.id), found.party, entry.index)

@@ -6,6 +6,7 @@ Specification: docs/spec.md section 5.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ledger.rules import outline, schema, text
@@ -20,6 +21,7 @@ SIGNERS_MAX = 8
 EXPECT_MAX = 64
 SEALED_MAX = 16
 _TIMER_ID_LENGTH = 64
+_PATTERNS_KEPT = 256
 
 
 def _command_id(value: Any, field: str) -> None:
@@ -70,7 +72,6 @@ _COMMAND: schema.Schema = {
 
 BODIES: dict[str, schema.Schema] = {}
 """Schemas of the bodies that outlines know, by kind; filled by `ledger.rules.kinds`."""
-_patterns: dict[str, str] = {}
 
 
 class Signer(NamedTuple):
@@ -123,17 +124,16 @@ def read_command(raw: bytes) -> Command:
     return _command(raw, decode(raw, limit=COMMAND_BYTES_MAX, field="command"))
 
 
+@lru_cache(maxsize=_PATTERNS_KEPT)
 def command_pattern(kind: str) -> str | None:
     """Write the commands of a kind as a regular expression; None where there is none."""
-    found = _patterns.get(kind)
-    if found is None and kind in BODIES:
-        try:
-            body = outline.object_pattern(BODIES[kind])
-            found = outline.object_pattern(_COMMAND, body=body, kind=f'"{re.escape(kind)}"')
-        except outline.NoOutline:
-            found = ""
-        _patterns[kind] = found
-    return found or None
+    if kind not in BODIES:
+        return None
+    try:
+        body = outline.object_pattern(BODIES[kind])
+    except outline.NoOutline:
+        return None
+    return outline.object_pattern(_COMMAND, body=body, kind=f'"{re.escape(kind)}"')
 
 
 def outline_of(raw: bytes) -> dict[str, Any] | None:

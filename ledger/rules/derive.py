@@ -55,6 +55,12 @@ def policy_in_force(view: View) -> Policy | None:
     return opened.state.policy if opened and isinstance(opened.state, Log) else None
 
 
+def founders(view: View) -> tuple[str, ...]:
+    """Name the parties of entry 0; none before it."""
+    opened = view.stream(LOG_STREAM)
+    return opened.state.founders if opened and isinstance(opened.state, Log) else ()
+
+
 def derive(
     command: Command, *, at: int, index: int, log: str, view: View, kind: Kind | None = None
 ) -> list[Fact]:

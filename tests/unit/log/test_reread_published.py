@@ -145,7 +145,6 @@ def test_a_publisher_that_was_refused_checks_everything_again(world: World) -> N
 def test_heads_and_parties_are_read_again_when_they_were_forgotten(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.log.reread._HEADS_KEPT", 1)
     monkeypatch.setattr("ledger.log.stored_state._STREAMS_KEPT", 1)
     world.register("eve")
     world.transfer("cards/1", to="eve")

@@ -27,14 +27,14 @@ def by_schema(read: Callable[[bytes], Any], raw: bytes) -> tuple[str, Any]:
     kept = commands.BODIES.copy(), entries.DATA.copy()
     commands.BODIES.clear()
     entries.DATA.clear()
-    commands._patterns.clear()
+    command_pattern.cache_clear()
     entries._pattern.cache_clear()
     try:
         return outcome(read, raw)
     finally:
         commands.BODIES.update(kept[0])
         entries.DATA.update(kept[1])
-        commands._patterns.clear()
+        command_pattern.cache_clear()
         entries._pattern.cache_clear()
 
 
