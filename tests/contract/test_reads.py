@@ -96,6 +96,38 @@ def test_a_command_is_found_by_party_and_id(adapter: LedgerRecorder) -> None:
     assert adapter.find_command("party/ann", "id-2") is None
 
 
+# The numbers around the places that a statement has: powers of two, and at most 256.
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 255, 256, 257, 600])
+def test_many_commands_are_found_in_one_question(adapter: LedgerRecorder, count: int) -> None:
+    batch = fill(adapter, count)
+    absent = [("party/ann", f"no-{number}") for number in range(3)] + [("party/bob", "id-0")]
+    names = [(each.by, each.id) for each in batch.commands]
+
+    found = adapter.find_commands([*names, *absent])
+
+    assert sorted(found, key=lambda each: each.index) == list(batch.commands)
+    assert adapter.find_commands(absent) == []
+    assert adapter.find_commands([]) == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 255, 256, 257, 600])
+def test_the_entries_of_many_streams_come_stream_by_stream_each_once(
+    adapter: LedgerRecorder, count: int
+) -> None:
+    streams = [f"item/shop/{number}" for number in range(count)]
+    places = [(name, seq) for seq in range(2) for name in streams]
+    entries = [make_entry(i, stream=name, seq=seq) for i, (name, seq) in enumerate(places)]
+    write(adapter, make_batch(adapter.head(), *entries))
+
+    found = adapter.entries_of_streams([*streams, "item/shop/none"])
+
+    assert sorted(found) == entries
+    for name in streams:
+        assert [row.seq for row in found if row.stream == name] == [0, 1]
+    assert adapter.entries_of_streams(["item/shop/none"]) == []
+    assert adapter.entries_of_streams([]) == []
+
+
 def test_a_key_is_found_with_its_party_and_other_parties_are_seen(
     adapter: LedgerRecorder,
 ) -> None:

@@ -15,6 +15,7 @@ from ledger.rules.commands import Command, command_pattern, read_command
 from ledger.rules.entries import read_entry
 from ledger.rules.errors import RuleError
 from ledger.rules.kinds import EVENT_TYPES, KINDS, kind_of_checked
+from ledger.rules.schema import Check
 from tests.unit.proof.story import READ
 
 WITHOUT = {"open-ledger/1", "publish-policy/1", "cancel-command/1"}
@@ -143,10 +144,8 @@ CHECKS = [
 ]
 
 
-@pytest.mark.parametrize("position", range(len(CHECKS)))
-@given(value=VALUES)
-def test_a_pattern_matches_only_what_its_check_accepts(position: int, value: Any) -> None:
-    check = CHECKS[position]
+def accepts_no_more(check: Check, value: Any) -> None:
+    """Have the check look at a value that its pattern matches."""
     try:
         pattern = outline.pattern(check)
     except outline.NoOutline:
@@ -154,6 +153,51 @@ def test_a_pattern_matches_only_what_its_check_accepts(position: int, value: Any
     written = canonical.encode(value).decode()
     if re.fullmatch(pattern, written, re.ASCII):
         check(value, "value")
+
+
+@pytest.mark.parametrize("position", range(len(CHECKS)))
+def test_a_pattern_matches_no_near_miss(position: int) -> None:
+    for text in STRINGS:
+        accepts_no_more(CHECKS[position], text)
+
+
+@pytest.mark.parametrize("number", [0, 1, 8, 9, 10, 11, 99, 100, (1 << 53) - 1, 1 << 53, -1])
+def test_a_number_beyond_its_bound_is_not_matched(number: int) -> None:
+    bounds = [(0, 10), (0, 99), (0, 1_000), (1, 1), (1, 10), (1, 1_000), (1, (1 << 53) - 1)]
+    for low, high in bounds:
+        accepts_no_more(schema.whole(low, high), number)
+
+
+def test_an_array_of_one_more_or_one_less_is_not_matched() -> None:
+    for least, most in [(0, 1), (0, 2), (1, 1), (1, 2), (2, 3)]:
+        for length in range(most + 2):
+            accepts_no_more(schema.items(schema.hex32, least=least, most=most), ["f" * 64] * length)
+
+
+def test_a_command_that_is_too_large_is_refused_inside_an_entry_too() -> None:
+    entry = next(one for one in READ if one.command and one.command.kind == "transfer-item/1")
+    assert entry.command is not None
+    long = f"{'n' * 63}/{'i' * 124}"
+    expect = [{"leaf": "f" * 64, "stream": f"item/{long}{place:04}"} for place in range(64)]
+    sealed = [
+        {"digest": "f" * 64, "name": f"{place:02}{'n' * 126}", "subject": f"imported/{long}"}
+        for place in range(16)
+    ]
+    command = entry.command.document | {"expect": expect, "sealed": sealed}
+    raw = canonical.encode(entry.document | {"command": command})
+    pattern = entries._pattern(entry.type, "transfer-item/1")
+
+    assert pattern is not None
+    assert outline.compiled(pattern).fullmatch(raw.decode())
+    assert len(canonical.encode(command)) > commands.COMMAND_BYTES_MAX
+    assert outcome(read_entry, raw) == by_schema(read_entry, raw)
+    assert outcome(read_entry, raw)[0] == "TooLarge"
+
+
+@pytest.mark.parametrize("position", range(len(CHECKS)))
+@given(value=VALUES)
+def test_a_pattern_matches_only_what_its_check_accepts(position: int, value: Any) -> None:
+    accepts_no_more(CHECKS[position], value)
 
 
 def test_a_bound_that_no_number_of_digits_says_has_no_outline() -> None:
