@@ -11,13 +11,14 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, BinaryIO, NamedTuple
 
 from ledger.rules.admission import check_text
-from ledger.rules.digests import sale_identity
 from ledger.rules.errors import Malformed
-from ledger.rules.text import EPOCH, check_amount, check_id, format_time
+from ledger.rules.imports import identity_of
+from ledger.rules.text import check_amount, check_id
 
 COLUMNS = ("timestamp", "item_id", "price_eth", "price_wei", "from", "to", "block", "tx")
 CURRENCY = "ETH"
@@ -26,13 +27,16 @@ RAW_BYTES_MAX = 1024 * 1024
 TX_LENGTH_MAX = 200
 _BOM = b"\xef\xbb\xbf"
 _WEI_DIGITS = 18
+_PARTIES_KEPT = 4096
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-")
+_QUOTED = re.compile(r"[\"\r\n]")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]*")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _NOBODY = "0x" + "0" * 40
 _WHOLE = re.compile(r"[0-9]{1,60}")
 _DECIMAL = re.compile(r"([0-9]{1,60})(?:\.([0-9]{1,60}))?")
+_FIRST_YEAR = "1970"
 _STAMP = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?(?: ?UTC|Z|\+00:00)",
     re.ASCII,
@@ -57,8 +61,7 @@ class RowUnreadable(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the file below its header. `row` counts from 1, blank lines apart."""
 
     row: int
@@ -68,8 +71,7 @@ class Line:
     """Bytes of the file up to and with this line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
+class Sale(NamedTuple):
     """A row in the ledger's words, as it stands in an `import-sale/1`."""
 
     item: str
@@ -81,14 +83,10 @@ class Sale:
 
     def key(self, namespace: str, ordinal: int) -> str:
         """Return the identity of the row in a namespace (protocol section 7)."""
-        row = {
-            "from": self.seller,
-            "item": self.item,
-            "price": self.price,
-            "time": self.time,
-            "to": self.buyer,
-        }
-        return sale_identity(namespace, row, tx=self.tx, ordinal=ordinal)
+        price = None if self.price is None else (self.price["amount"], self.price["currency"])
+        return identity_of(
+            namespace, self.tx, self.item, self.seller, self.buyer, price, self.time, ordinal
+        )
 
 
 @dataclass(slots=True)
@@ -168,8 +166,12 @@ def split_line(raw: bytes) -> list[str]:
     except UnicodeDecodeError as error:
         message = f"byte {error.start} is not UTF-8"
         raise RowUnreadable("invalid-utf-8", message) from None
+    text = text.rstrip("\r\n")
+    if text and not _QUOTED.search(text):
+        # No work for a reader of CSV: it would split the line at its commas, too.
+        return text.split(",")
     try:
-        rows = list(csv.reader([text.rstrip("\r\n")], strict=True))
+        rows = list(csv.reader([text], strict=True))
     except csv.Error as error:
         raise RowUnreadable("bad-quoting", str(error)) from None
     return rows[0] if rows else []
@@ -223,7 +225,9 @@ def _item(text: str) -> str:
     return _mapped(text, "item_id")
 
 
+@lru_cache(maxsize=_PARTIES_KEPT)
 def _party(text: str, column: str) -> str | None:
+    # Kept for a while: few parties trade much.
     # Two spellings of one address are one party: the letters' case is only a checksum.
     plain = text.lower() if _ADDRESS.fullmatch(text) else text
     return None if plain in {"", _NOBODY} else _mapped(plain, column)
@@ -252,15 +256,15 @@ def _time(text: str) -> str:
     found = _STAMP.fullmatch(text)
     if found is None:
         raise RowUnreadable("bad-time", "the timestamp is not YYYY-MM-DD HH:MM:SS UTC")
-    numbers = [int(part) for part in found.groups()[:6]]
-    micro = int((found[7] or "").ljust(6, "0"))
+    year, month, day, hour, minute, second, fraction = found.groups()
     try:
-        moment = datetime(*numbers, micro, tzinfo=UTC)  # type: ignore[arg-type,misc]
+        datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
     except ValueError:
         raise RowUnreadable("bad-time", "the timestamp names no moment") from None
-    if moment < EPOCH:
+    if year < _FIRST_YEAR:
         raise RowUnreadable("bad-time", "the timestamp is before 1970")
-    return format_time((moment - EPOCH) // timedelta(microseconds=1))
+    micro = (fraction or "").ljust(6, "0")
+    return f"{year}-{month}-{day}T{hour}:{minute}:{second}.{micro}Z"
 
 
 def _tx(text: str) -> str | None:

@@ -7,7 +7,7 @@ as `unknown`. Specification: docs/spec.md section 8.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import lru_cache
 
 from ledger.rules import schema
 from ledger.rules.digests import sale_identity
@@ -36,13 +36,45 @@ from ledger.rules.text import format_time, is_imported, party_stream, time_us
 BUYER_NOT_RECORDED = "buyer-not-recorded"
 MOVED_ELSEWHERE = "moved-elsewhere"
 _ROW_MAX = (1 << 53) - 1
+# More than the rows of an import that are on their way at once.
+_IDENTITIES_KEPT = 4096
+
+
+@lru_cache(maxsize=_IDENTITIES_KEPT)
+def identity_of(  # noqa: PLR0913, PLR0917 - the parts of a sale, in the order of its identity
+    namespace: str,
+    tx: str | None,
+    item: str,
+    seller: str | None,
+    buyer: str | None,
+    price: tuple[str, str] | None,
+    time: str,
+    ordinal: int,
+) -> str:
+    """Return the identity of a sale; `price` is amount and currency.
+
+    Kept for a while: reading a row, planning it and deciding it each ask for its identity.
+    """
+    money = None if price is None else {"amount": price[0], "currency": price[1]}
+    row = {"item": item, "from": seller, "to": buyer, "price": money, "time": time}
+    return sale_identity(namespace, row, tx=tx, ordinal=ordinal)
 
 
 def _identity(given: Given) -> str:
     body = given.body
     namespace, _, item = body["item"].partition("/")
-    row = {name: body[name] for name in ("from", "to", "price", "time")} | {"item": item}
-    return sale_identity(namespace, row, tx=body["tx"], ordinal=body["ordinal"])
+    price = body["price"]
+    money = None if price is None else (price["amount"], price["currency"])
+    return identity_of(
+        namespace,
+        body["tx"],
+        item,
+        body["from"],
+        body["to"],
+        money,
+        body["time"],
+        body["ordinal"],
+    )
 
 
 def _known(given: Given) -> Item | None:
@@ -74,7 +106,8 @@ def _check_row(given: Given) -> None:
         raise ItemFrozen("the item is frozen", item=name)
 
 
-def _party(namespace: str, identifier: str | None) -> str:
+def imported_party(namespace: str, identifier: str | None) -> str:
+    """Name the party that an import knows by this identifier; `unknown` where it names none."""
     return UNKNOWN if identifier is None else f"imported/{namespace}/{identifier}"
 
 
@@ -82,8 +115,8 @@ def _import(given: Given) -> list[Fact]:
     check_price(given, given.body["price"])
     stream = item_stream(given.body["item"])
     namespace = given.body["item"].partition("/")[0]
-    seller = _party(namespace, given.body["from"])
-    buyer = _party(namespace, given.body["to"])
+    seller = imported_party(namespace, given.body["from"])
+    buyer = imported_party(namespace, given.body["to"])
     item = _known(given)
     facts = [Fact(stream, "sale-presented/1", {"identity": _identity(given)})]
     if item is None:
@@ -100,15 +133,15 @@ def _presented(state: State | None, entry: Entry) -> State:
     assert entry.command is not None  # noqa: S101 - derive makes this type with a command only
     sold = time_us(entry.command.body["time"], field="command.body.time")
     before = Item(owner=UNKNOWN, imports_only=True) if state is None else as_item(state)
-    return replace(before, last_sale=sold, sales=(*before.sales, entry.data["identity"]))
+    return before._replace(last_sale=sold, sales=(*before.sales, entry.data["identity"]))
 
 
 def _first_seen(state: State | None, entry: Entry) -> State:
-    return replace(as_item(state), owner=entry.data["owner"])
+    return as_item(state)._replace(owner=entry.data["owner"])
 
 
 def _to(state: State | None, entry: Entry) -> State:
-    return replace(as_item(state), owner=entry.data["to"])
+    return as_item(state)._replace(owner=entry.data["to"])
 
 
 def _claim(given: Given) -> list[Fact]:

@@ -7,7 +7,6 @@ not move. Specification: docs/spec.md section 9.4.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ledger.rules import schema
@@ -119,7 +118,7 @@ def _moved(given: Given, owner: str, recipient: str) -> Fact:
 
 
 def _transferred(state: State | None, entry: Entry) -> State:
-    return replace(as_item(state), owner=entry.data["to"], offer=None, imports_only=False)
+    return as_item(state)._replace(owner=entry.data["to"], offer=None, imports_only=False)
 
 
 def _offer(given: Given) -> list[Fact]:
@@ -142,7 +141,7 @@ def _offered(state: State | None, entry: Entry) -> State:
     body = entry.command.body
     until = time_us(body["until"], field="command.body.until")
     offer = Offer(entry.command.digest, body["to"], until, body["price"])
-    return replace(as_item(state), offer=offer, imports_only=False)
+    return as_item(state)._replace(offer=offer, imports_only=False)
 
 
 def _standing(given: Given) -> tuple[Item, Offer]:
@@ -179,7 +178,7 @@ def _end_offer(given: Given) -> list[Fact]:
 
 
 def _offer_ended(state: State | None, _entry: Entry) -> State:
-    return replace(as_item(state), offer=None)
+    return as_item(state)._replace(offer=None)
 
 
 def _freeze(given: Given) -> list[Fact]:
@@ -189,7 +188,7 @@ def _freeze(given: Given) -> list[Fact]:
 
 
 def _frozen(state: State | None, _entry: Entry) -> State:
-    return replace(as_item(state), frozen=True, offer=None)
+    return as_item(state)._replace(frozen=True, offer=None)
 
 
 def _unfreeze(given: Given) -> list[Fact]:
@@ -199,7 +198,7 @@ def _unfreeze(given: Given) -> list[Fact]:
 
 
 def _unfrozen(state: State | None, _entry: Entry) -> State:
-    return replace(as_item(state), frozen=False)
+    return as_item(state)._replace(frozen=False)
 
 
 def stream_of_item(command: Command) -> tuple[str, ...]:

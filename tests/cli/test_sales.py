@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 
 import pytest
@@ -17,6 +18,7 @@ from api.sales import (
     map_id,
     read_sale,
     reject_document,
+    split_line,
     unmap_id,
 )
 from ledger.rules.text import check_id
@@ -142,6 +144,31 @@ def test_a_line_that_is_no_row_costs_only_itself(raw: bytes, reason: str) -> Non
     assert caught.value.reason == reason
     assert table.sale(good).item == "2"
     assert (bad.row, good.row) == (1, 2)
+
+
+@given(st.text(alphabet='ab,"; \t\0\r\né', min_size=1, max_size=12))
+def test_a_line_is_split_as_a_reader_of_csv_splits_it(text: str) -> None:
+    stripped = text.rstrip("\r\n")
+    try:
+        expected = [cell for cells in csv.reader([stripped], strict=True) for cell in cells]
+    except csv.Error:
+        with pytest.raises(RowUnreadable):
+            split_line(text.encode())
+    else:
+        assert split_line(text.encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("stamp", "time"),
+    [
+        ("2020-02-29 23:59:59 UTC", "2020-02-29T23:59:59.000000Z"),
+        ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000000Z"),
+        ("9999-12-31 00:00:00.5+00:00", "9999-12-31T00:00:00.500000Z"),
+        ("2017-06-23 21:05:06.000001 UTC", "2017-06-23T21:05:06.000001Z"),
+    ],
+)
+def test_a_timestamp_keeps_its_moment(stamp: str, time: str) -> None:
+    assert read_sale(CELLS | {"timestamp": stamp}).time == time
 
 
 def test_blank_lines_and_windows_ends_of_line_are_not_rows() -> None:
