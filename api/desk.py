@@ -10,13 +10,12 @@ from typing import Any
 from api.house import House, Random
 from ledger.application import Accepted
 from ledger.rules.commands import Command, Signer
-from ledger.rules.compose import Context, Draft, Sealing, compose, uuid7
+from ledger.rules.compose import ID_RANDOM_BYTES, Context, Draft, Sealing, compose, uuid7
 from ledger.rules.text import b64encode
 from ledger.signer import Signer as Key
 from ledger.submission import SealedValue, Submission
 
 SALT_BYTES = 32
-_ID_RANDOM_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def write(
         after=order.after,
         seal=sealings,
     )
-    identifier = order.command_id or uuid7(context.at, random(_ID_RANDOM_BYTES))
+    identifier = order.command_id or uuid7(context.at, random(ID_RANDOM_BYTES))
     command = compose(context, identifier, draft)
     sigs = tuple(b64encode(hand.key.sign(command.message)) for hand in order.hands)
     opened = tuple(SealedValue(**sealing.disclosure()) for sealing in sealings)

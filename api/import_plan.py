@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
 from typing import Any
 
 from api.house import House
 from ledger.rules.commands import Command
 from ledger.rules.model import Fact
-from ledger.rules.state import Head, Item, Stream
-from ledger.rules.text import time_us
+from ledger.rules.state import UNKNOWN, Head, Item, Stream
+from ledger.rules.text import party_stream, time_us
+
+_UNSEEN = Item(owner=UNKNOWN, imports_only=True)
 
 
 class Plan:
@@ -21,6 +23,24 @@ class Plan:
         self.policy = house.policy()
         self._ahead: dict[str, Stream] = {}
         self._read: dict[str, Stream | None] = {}
+
+    def read_ahead(self, items: Collection[str], parties: Collection[str]) -> None:
+        """Read what rows will ask for, in a few questions and not in one each.
+
+        Args:
+            items: Streams of the items that are sold.
+            parties: Who buys them.
+
+        Raises:
+            DatabaseUnavailable: It cannot be read.
+
+        """
+        ledger = self._house.ledger
+        ledger.read_ahead(items)
+        # The rules ask of every owner whether somebody holds a key for them.
+        found = [self.stream(item) for item in items]
+        owners = {each.state.owner for each in found if each and isinstance(each.state, Item)}
+        ledger.read_ahead({party_stream(party) for party in owners.union(parties) - {UNKNOWN}})
 
     def stream(self, name: str) -> Stream | None:
         """Return head and state of a stream, or None if it does not exist."""
@@ -61,13 +81,10 @@ class Plan:
         """Go on as if the command had been added."""
         name = facts[0].stream
         before = self.stream(name)
-        state = before.state if before and isinstance(before.state, Item) else None
-        state = state or Item(owner=facts[-1].data["to"], imports_only=True)
-        sold = time_us(command.body["time"], field="time")
-        after = replace(
-            state,
+        state = before.state if before and isinstance(before.state, Item) else _UNSEEN
+        after = state._replace(
             owner=facts[-1].data["to"],
-            last_sale=sold,
+            last_sale=time_us(command.body["time"], field="time"),
             sales=(*state.sales, facts[0].data["identity"]),
         )
         # Index and leaf do not exist yet; what follows is chained to the command itself.

@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from api.desk import Hand, Order, write
 from api.enrolment import enrol, grant, open_namespace
 from api.house import House
 from api.import_plan import Plan
@@ -25,7 +24,8 @@ from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable
 from ledger.application import Accepted, Outcome, Refusal
 from ledger.errors import WriteContended
 from ledger.record.errors import OutcomeUnknown
-from ledger.rules.commands import Command
+from ledger.rules.commands import Command, Signer
+from ledger.rules.compose import ID_RANDOM_BYTES, Draft, compose, uuid7
 from ledger.rules.entries import read_entry
 from ledger.rules.errors import (
     ItemFrozen,
@@ -34,9 +34,10 @@ from ledger.rules.errors import (
     SalePresent,
     StaleExpectation,
 )
+from ledger.rules.imports import imported_party
 from ledger.rules.kinds import kind_of
 from ledger.rules.model import Given
-from ledger.rules.text import check_namespace
+from ledger.rules.text import b64encode, check_namespace
 from ledger.submission import Prepared, Submission
 
 IMPORTER = "importer"
@@ -82,8 +83,7 @@ class Tally:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A readable row: its line, its sale and its ordinal among identical rows of the file."""
 
     line: Line
@@ -91,8 +91,7 @@ class Row:
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """A row that will be added: what is handed in, and the reason of its gap, if any."""
 
     row: Row
@@ -114,7 +113,8 @@ class Importer:
 
         """
         self._house, self._namespace, self._digest = house, namespace, file_digest
-        self._hand = Hand(IMPORTER, "importer", house.signer(IMPORTER))
+        self._key = house.signer(IMPORTER)
+        self._signers = (Signer(IMPORTER, "importer", self._key.key_id),)
         self._gaps_of_item: dict[str, dict[str, str | None]] = {}
         self.tally = Tally()
 
@@ -165,7 +165,8 @@ class Importer:
     ) -> Iterator[list[Planned]]:
         """Plan rows in order, and yield those that will be added, some at a time."""
         plan = Plan(self._house)
-        self._house.ledger.read_ahead({self._stream(row) for row in rows})
+        buyers = {imported_party(self._namespace, row.sale.buyer) for row in rows}
+        plan.read_ahead({self._stream(row) for row in rows}, buyers)
         for start in range(0, len(rows), _PREPARED_AT_ONCE):
             part = []
             for row in rows[start : start + _PREPARED_AT_ONCE]:
@@ -191,14 +192,16 @@ class Importer:
             "to": sale.buyer,
             "tx": sale.tx,
         }
-        order = Order(KIND, [self._hand], body, **plan.expect(stream))
-        command, submission = write(plan.context, order, random=self._house.random)
+        draft = Draft(KIND, IMPORTER, self._signers, body, **plan.expect(stream))
+        identifier = uuid7(plan.context.at, self._house.random(ID_RANDOM_BYTES))
+        command = compose(plan.context, identifier, draft)
         kind = kind_of(KIND)
         given = Given(command, plan.context.at, 0, plan, plan.policy)
         kind.before_expect(given)
         facts = kind.derive(given)
         plan.take(command, facts)
         gap = next((str(fact.data["reason"]) for fact in facts if fact.type == _GAP), None)
+        submission = Submission(command.raw, (b64encode(self._key.sign(command.message)),))
         return Planned(row, command, submission, gap)
 
     def _stream(self, row: Row) -> str:
@@ -271,7 +274,7 @@ def import_sales(
         importer = Importer(house, namespace=name, file_digest=digest)
         rejects = Rejects(house.folder / REJECTS_FOLDER, f"{path.name}-{digest[:_DIGEST_SHOWN]}")
         with rejects:
-            for batch in _batches(_rows(table, importer.tally, rejects)):
+            for batch in _batches(_rows(table, name, importer.tally, rejects)):
                 importer.take(batch, rejects.add)
                 if progress is not None:
                     progress(batch[-1].line.end, size)
@@ -319,9 +322,9 @@ def _digest(file: BinaryIO) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _rows(table: SaleTable, tally: Tally, rejects: Rejects) -> Iterator[Row]:
+def _rows(table: SaleTable, namespace: str, tally: Tally, rejects: Rejects) -> Iterator[Row]:
     """Yield the readable rows with their ordinals; hand the others to the rejects."""
-    seen: Counter[str] = Counter()
+    seen: dict[str, int] = {}
     for line in table.lines():
         tally.rows += 1
         try:
@@ -329,9 +332,11 @@ def _rows(table: SaleTable, tally: Tally, rejects: Rejects) -> Iterator[Row]:
         except RowUnreadable as error:
             rejects.add(line, error.reason, error.message)
             continue
-        key = sale.key("", 0)
-        yield Row(line, sale, seen[key])
-        seen[key] += 1
+        # Mostly the identity that the row will have: one more look at it costs nothing.
+        first = sale.key(namespace, 0)
+        ordinal = seen.get(first, 0)
+        seen[first] = ordinal + 1
+        yield Row(line, sale, ordinal)
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

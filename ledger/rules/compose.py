@@ -15,7 +15,7 @@ from ledger.rules.digests import sealed_digest
 from ledger.rules.text import b64encode, format_time
 
 DEFAULT_LIFE_US = 3600 * 1_000_000
-_RANDOM_BYTES = 10
+ID_RANDOM_BYTES = 10
 _MILLISECOND_US = 1000
 
 
@@ -65,12 +65,12 @@ def uuid7(at: int, random: bytes) -> str:
         random: 10 random bytes.
 
     """
-    assert len(random) == _RANDOM_BYTES  # noqa: S101 - the caller's own dice
+    assert len(random) == ID_RANDOM_BYTES  # noqa: S101 - the caller's own dice
     value = bytearray((at // _MILLISECOND_US).to_bytes(6, "big") + random)
     value[6] = 0x70 | value[6] & 0x0F
     value[8] = 0x80 | value[8] & 0x3F
     text = value.hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def compose(context: Context, command_id: str, draft: Draft) -> Command:
@@ -87,13 +87,16 @@ def compose(context: Context, command_id: str, draft: Draft) -> Command:
 
     """
     until = context.at + DEFAULT_LIFE_US if context.not_after is None else context.not_after
-    heads = [(stream, {"leaf": leaf, "stream": stream}) for stream, leaf in draft.expect.items()]
-    steps = [(stream, {"after": step, "stream": stream}) for stream, step in draft.after.items()]
+    expect: list[dict[str, Any]] = [
+        {"leaf": leaf, "stream": stream} for stream, leaf in draft.expect.items()
+    ]
+    expect += [{"after": step, "stream": stream} for stream, step in draft.after.items()]
+    expect.sort(key=lambda entry: entry["stream"])
     document = {
         "at": format_time(context.at),
         "body": dict(draft.body),
         "by": draft.by,
-        "expect": [entry for _, entry in sorted([*heads, *steps], key=lambda pair: pair[0])],
+        "expect": expect,
         "id": command_id,
         "kind": draft.kind,
         "log": context.log,

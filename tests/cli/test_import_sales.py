@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from api.folder import LedgerFolder
+from api.importer import import_sales
+from ledger.record.recorder import LedgerRecorder
 from ledger.rules.entries import read_entry
 from tests.cli.running import HEADER, Program, row, table
 from tests.cli.test_endings import wait_until_begun
@@ -229,6 +231,28 @@ def test_killed_half_way_and_run_again_it_ends_in_the_same_state(
     assert figures(again)[3:] == figures(once)[3:]
     assert state_of(killed) == state_of(whole)
     assert program.json("audit", "--dir", killed)["verdict"] == "valid"
+
+
+def test_items_and_owners_are_looked_up_together_and_not_one_by_one(
+    program: Program, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = [row(each, each, 1, 100 + each, day=1) for each in range(40)]
+    second = [row(each, each, 100 + each, 200 + each, day=2) for each in range(40)]
+    program.json("import-sales", table(tmp_path / "old.csv", first), "--dir", ledger)
+    asked: list[str] = []
+    one_by_one = LedgerRecorder.stream_entries
+    monkeypatch.setattr(
+        LedgerRecorder,
+        "stream_entries",
+        lambda self, name: asked.append(name) or one_by_one(self, name),
+    )
+
+    monkeypatch.setenv("XDG_STATE_HOME", program.env["XDG_STATE_HOME"])
+    with LedgerFolder.open(ledger) as house:
+        tally = import_sales(house, table(tmp_path / "new.csv", second), namespace="old")
+
+    assert tally.added == 40
+    assert [name for name in asked if name.startswith(("item/", "imported/"))] == []
 
 
 @pytest.mark.shared_data
