@@ -8,9 +8,8 @@ is in the ledger is found by its identity, whatever became of the run that sent 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 from api.enrolment import enrol, grant, open_namespace
 from api.house import House
 from api.import_plan import Plan
+from api.import_signing import Finish, SigningRoom
 from api.rejects import Rejects
 from api.sales import Line, RowUnreadable, Sale, SaleTable, TableUnreadable
 from ledger.application import Accepted, Outcome, Refusal
@@ -37,15 +37,19 @@ from ledger.rules.errors import (
 from ledger.rules.imports import imported_party
 from ledger.rules.kinds import kind_of
 from ledger.rules.model import Given
-from ledger.rules.text import b64encode, check_namespace
-from ledger.submission import Prepared, Submission
+from ledger.rules.text import check_namespace
+from ledger.submission import Prepared
 
 IMPORTER = "importer"
 KIND = "import-sale/1"
-BATCH = 500
 REJECTS_FOLDER = "rejects"
 _ATTEMPTS = 20
-_PREPARED_AT_ONCE = 50
+_PART = 50
+_PARTS_SENT = 10
+_PARTS_AHEAD = 20
+_ROWS_AT_ONCE = 2000
+# Bytes of a file below which a second process costs more than it saves: some hundred rows.
+_WORTH_A_PROCESS = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _DIGEST_SHOWN = 16
 _GAP = "provenance-gap-recorded/1"
@@ -92,37 +96,46 @@ class Row(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """A row that will be added: what is handed in, and the reason of its gap, if any."""
+    """A row that will be added: its command, and the reason of its gap, if any."""
 
     row: Row
     command: Command
-    submission: Submission
     gap: str | None
+
+
+class Part(NamedTuple):
+    """Rows that are being signed, and how to wait for them."""
+
+    planned: list[Planned]
+    finish: Finish
 
 
 class Importer:
     """Imports one file of sales into one namespace."""
 
-    def __init__(self, house: House, *, namespace: str, file_digest: str) -> None:
+    def __init__(
+        self, house: House, signing: SigningRoom, *, namespace: str, file_digest: str
+    ) -> None:
         """Take an open ledger in which the importer is enrolled.
 
         Args:
             house: The ledger.
+            signing: Signs for the importer.
             namespace: Owned by the importer.
             file_digest: SHA-256 of the file, hex.
 
         """
-        self._house, self._namespace, self._digest = house, namespace, file_digest
-        self._key = house.signer(IMPORTER)
-        self._signers = (Signer(IMPORTER, "importer", self._key.key_id),)
+        self._house, self._signing = house, signing
+        self._namespace, self._digest = namespace, file_digest
+        self._signers = (Signer(IMPORTER, "importer", signing.key.key_id),)
         self._gaps_of_item: dict[str, dict[str, str | None]] = {}
         self.tally = Tally()
 
     def take(self, rows: list[Row], reject: Callable[[Line, str, str], None]) -> None:
-        """Bring a batch of rows into the ledger.
+        """Bring rows into the ledger, some in each commit.
 
         Args:
-            rows: In the order of the file, at most `BATCH`.
+            rows: In the order of the file; they are held in memory until all are in the ledger.
             reject: Told of every row that the rules refuse, with reason and message.
 
         Raises:
@@ -141,20 +154,28 @@ class Importer:
 
     def _round(self, rows: list[Row], reject: Callable[[Line, str, str], None]) -> list[Row]:
         """Plan and send rows; return those whose item somebody else changed meanwhile."""
-        planned: list[Planned] = []
-        # Signatures of the rows before are checked meanwhile: that takes no turn of this thread.
-        with ThreadPoolExecutor(1, "preparer") as preparer:
-            preparing = []
-            for part in self._plan_all(rows, reject):
-                planned += part
-                preparing.append(preparer.submit(self._prepare, part))
-        outcomes = self._commit([each for part in preparing for each in part.result()])
+        parts: deque[Part] = deque()
         stale: list[Row] = []
+        for planned in self._plan_all(rows, reject):
+            parts.append(Part(planned, self._signing.start([each.command for each in planned])))
+            if len(parts) == _PARTS_AHEAD:
+                # The first of them are signed by now; the others will be, after this commit.
+                stale += self._send([parts.popleft() for _ in range(_PARTS_SENT)])
+        while parts:
+            stale += self._send([parts.popleft() for _ in range(min(_PARTS_SENT, len(parts)))])
+        return stale
+
+    def _send(self, parts: list[Part]) -> list[Row]:
+        """Commit rows; return those that must be planned again."""
+        outcomes = self._commit([one for part in parts for one in part.finish()])
+        stale: list[Row] = []
+        planned = (each for part in parts for each in part.planned)
         for each, outcome in zip(planned, outcomes, strict=True):
             if isinstance(outcome, Accepted):
                 self.tally.added += 1
                 self._accept(each.row, each.gap)
             elif _may_change(outcome):
+                # What was planned upon it will be refused, too: each is chained to the one before.
                 stale.append(each.row)
             else:
                 raise outcome
@@ -167,16 +188,17 @@ class Importer:
         plan = Plan(self._house)
         buyers = {imported_party(self._namespace, row.sale.buyer) for row in rows}
         plan.read_ahead({self._stream(row) for row in rows}, buyers)
-        for start in range(0, len(rows), _PREPARED_AT_ONCE):
+        for start in range(0, len(rows), _PART):
             part = []
-            for row in rows[start : start + _PREPARED_AT_ONCE]:
+            for row in rows[start : start + _PART]:
                 try:
                     part.append(self._plan(row, plan))
                 except SalePresent as present:
                     self._accept(row, self._gap_in_ledger(row, str(present.evidence["identity"])))
                 except (ItemUnderSignature, OutOfOrder, ItemFrozen) as refusal:
                     reject(row.line, refusal.code, refusal.message)
-            yield part
+            if part:
+                yield part
 
     def _plan(self, row: Row, plan: Plan) -> Planned:
         """Run the ledger's rules for one row on the state after the rows before it."""
@@ -201,19 +223,12 @@ class Importer:
         facts = kind.derive(given)
         plan.take(command, facts)
         gap = next((str(fact.data["reason"]) for fact in facts if fact.type == _GAP), None)
-        submission = Submission(command.raw, (b64encode(self._key.sign(command.message)),))
-        return Planned(row, command, submission, gap)
+        return Planned(row, command, gap)
 
     def _stream(self, row: Row) -> str:
         return f"item/{self._namespace}/{row.sale.item}"
 
-    def _prepare(self, part: list[Planned]) -> list[Prepared]:
-        ledger = self._house.ledger
-        return [ledger.prepare(each.submission, command=each.command) for each in part]
-
     def _commit(self, prepared: list[Prepared]) -> list[Outcome]:
-        if not prepared:
-            return []
         try:
             return self._house.ledger.commit(prepared)
         except OutcomeUnknown:
@@ -271,9 +286,10 @@ def import_sales(
         digest, size = _digest(file)
         table = SaleTable(file)
         prepare(house, name)
-        importer = Importer(house, namespace=name, file_digest=digest)
         rejects = Rejects(house.folder / REJECTS_FOLDER, f"{path.name}-{digest[:_DIGEST_SHOWN]}")
-        with rejects:
+        beside = size >= _WORTH_A_PROCESS
+        with rejects, SigningRoom(house, IMPORTER, beside=beside) as signing:
+            importer = Importer(house, signing, namespace=name, file_digest=digest)
             for batch in _batches(_rows(table, name, importer.tally, rejects)):
                 importer.take(batch, rejects.add)
                 if progress is not None:
@@ -340,5 +356,5 @@ def _rows(table: SaleTable, namespace: str, tally: Tally, rejects: Rejects) -> I
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while batch := list(islice(rows, BATCH)):
+    while batch := list(islice(rows, _ROWS_AT_ONCE)):
         yield batch

@@ -21,7 +21,7 @@ LINES: Final = (
     Line("append-1core-cosigned", 0.70, appending.cosigned, cores=1),
     Line("append-2core-cosigned", 1.0, appending.cosigned_by_writer, cores=2, turns_a_round=1),
     Line("append-postgres-cosigned", 0.55, appending.postgres_cosigned, cores=1),
-    Line("import", 0.50, importing.sales, turns_a_round=1),
+    Line("import", 0.50, importing.sales, cores=2, turns_a_round=1),
     Line("append-vs-eventsourcing-sqlite", 1.5, comparing.with_save_on_sqlite, cores=1),
     Line("append-vs-eventsourcing-postgres", 4.0, comparing.with_save_on_postgres, cores=1),
     Line("append-vs-peers", 1.0, comparing.with_merkle_log, cores=1),

@@ -16,6 +16,7 @@ from ledger.rules.entries import read_entry
 from tests.cli.running import HEADER, Program, row, table
 from tests.cli.test_endings import wait_until_begun
 
+ROWS_TO_KILL = 4000
 SHARED = "cryptopunks-sales-2017-2019.csv"
 
 
@@ -211,7 +212,9 @@ def test_without_a_second_party_at_hand_the_error_names_the_command(
 def test_killed_half_way_and_run_again_it_ends_in_the_same_state(
     program: Program, tmp_path: Path
 ) -> None:
-    rows = [row(each, each % 900, each % 7, None if each % 5 else 3) for each in range(2000)]
+    rows = [
+        row(each, each % 900, each % 7, None if each % 5 else 3) for each in range(ROWS_TO_KILL)
+    ]
     file = table(tmp_path / "long.csv", rows)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     for folder in (killed, whole):
@@ -226,8 +229,8 @@ def test_killed_half_way_and_run_again_it_ends_in_the_same_state(
     again = program.json("import-sales", file, "--dir", killed)
     once = program.json("import-sales", file, "--dir", whole)
 
-    assert 0 < again["added"] < 2000
-    assert figures(again)[:2] == figures(once)[:2] == (2000, 2000)
+    assert 0 < again["added"] < ROWS_TO_KILL
+    assert figures(again)[:2] == figures(once)[:2] == (ROWS_TO_KILL, ROWS_TO_KILL)
     assert figures(again)[3:] == figures(once)[3:]
     assert state_of(killed) == state_of(whole)
     assert program.json("audit", "--dir", killed)["verdict"] == "valid"
