@@ -20,9 +20,13 @@ _NAMESPACE: Final = "[a-z0-9][a-z0-9._-]{0,62}"
 # An id that is not "." or ".."; what follows it ends the string or, in a stream, too.
 _ID: Final = r"(?!\.\.?\")[A-Za-z0-9._:~-]{1,128}"
 _ITEM: Final = f"{_NAMESPACE}/{_ID}"
-# Days up to the 28th exist in every month: the others are left to the schema.
+# Every day but the 29th of February, which is left to the schema: not every year has one.
+_DAY: Final = (
+    "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
 _TIME: Final = (
-    r"\"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    rf"\"[1-9][0-9]{{3}}-{_DAY}"
     r"T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z\""
 )
 _BASE64: Final = (

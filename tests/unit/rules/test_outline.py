@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -166,6 +167,16 @@ def test_a_number_beyond_its_bound_is_not_matched(number: int) -> None:
     bounds = [(0, 10), (0, 99), (0, 1_000), (1, 1), (1, 10), (1, 1_000), (1, (1 << 53) - 1)]
     for low, high in bounds:
         accepts_no_more(schema.whole(low, high), number)
+
+
+def test_every_day_but_one_has_an_outline_and_no_other_day_has() -> None:
+    pattern = outline.compiled(outline.pattern(schema.time))
+    days = {f"2023-{month:02}-{day:02}" for month in range(14) for day in range(33)}
+    matched = {day for day in days if pattern.fullmatch(f'"{day}T10:00:00.000000Z"')}
+
+    first = date(2023, 1, 1)
+    assert matched == {(first + timedelta(days=day)).isoformat() for day in range(365)}
+    assert not pattern.fullmatch('"2024-02-29T10:00:00.000000Z"')
 
 
 def test_an_array_of_one_more_or_one_less_is_not_matched() -> None:
