@@ -112,11 +112,12 @@ def imported_party(namespace: str, identifier: str | None) -> str:
 
 
 def _import(given: Given) -> list[Fact]:
-    check_price(given, given.body["price"])
-    stream = item_stream(given.body["item"])
-    namespace = given.body["item"].partition("/")[0]
-    seller = imported_party(namespace, given.body["from"])
-    buyer = imported_party(namespace, given.body["to"])
+    body = given.body
+    check_price(given, body["price"])
+    stream = item_stream(body["item"])
+    namespace = body["item"].partition("/")[0]
+    seller = imported_party(namespace, body["from"])
+    buyer = imported_party(namespace, body["to"])
     item = _known(given)
     facts = [Fact(stream, "sale-presented/1", {"identity": _identity(given)})]
     if item is None:
