@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from eventsourcing.application import Application
 from eventsourcing.persistence import StoredEvent
@@ -52,11 +53,10 @@ TURNS = 64
 _CANCEL = "cancel-command/1"
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A command that is in the log. `again`: it was there already."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     leaf: bytes
     receipt: Receipt
     again: bool

@@ -7,6 +7,8 @@ brings this one along. Where the two could differ, the standard library decides 
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 
 from ledger.rules.canonical import accelerate
@@ -14,8 +16,4 @@ from ledger.rules.canonical import accelerate
 
 def install() -> None:
     """Use orjson for canonical JSON in this process from now on."""
-    accelerate(orjson.loads, _dumps)
-
-
-def _dumps(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    accelerate(orjson.loads, partial(orjson.dumps, option=orjson.OPT_SORT_KEYS))

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ledger.errors import DisclosureInvalid, LedgerError, SignatureCount, SignatureInvalid
 from ledger.proof.errors import BadSignature, MalformedEvidence
 from ledger.proof.signatures import FindKey, check_signatures
-from ledger.rules.admission import check_text
+from ledger.rules.admission import check_text, is_plain
 from ledger.rules.commands import Command, Signer, read_command
 from ledger.rules.digests import sealed_digest
 from ledger.rules.errors import RuleError
@@ -47,8 +47,7 @@ class Submission:
     disclosures: tuple[SealedValue, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A submission and what was found out about it.
 
     Attributes:
@@ -191,7 +190,9 @@ def _check_texts(value: Any, field: str) -> None:
         check_text(value, field=field)
     elif isinstance(value, dict):
         for name, inner in value.items():
-            _check_texts(inner, f"{field}.{name}")
+            # Its whole name is put together only where there is something to look at.
+            if inner is not None and not is_plain(inner):
+                _check_texts(inner, f"{field}.{name}")
     elif isinstance(value, list):
         for position, inner in enumerate(value):
             _check_texts(inner, f"{field}[{position}]")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ledger.proof.hashing import node_hash
 from ledger.rules.canonical import encode
@@ -17,11 +17,10 @@ from ledger.rules.text import b64encode, format_time
 from ledger.signer import Signer
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What a member gets for one command."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
     leaf: bytes
     path: tuple[bytes, ...]
     statement: dict[str, Any]
@@ -43,21 +42,16 @@ class BatchReceipt:
     """One signed statement over a batch, from which every member's receipt is cut."""
 
     first: int
-    levels: list[list[bytes]]
-    """The tree over the batch, level by level from its leaves; an odd node rises as it is."""
+    leaves: Sequence[bytes]
+    paths: Sequence[tuple[bytes, ...]]
+    """Each leaf's way up the tree over the batch."""
     statement: dict[str, Any]
     sig: str
 
     def receipt(self, index: int) -> Receipt:
         """Cut the receipt of the entry at `index`, which lies in the batch."""
         place = index - self.first
-        path, at = [], place
-        for level in self.levels[:-1]:
-            beside = at ^ 1
-            if beside < len(level):
-                path.append(level[beside])
-            at >>= 1
-        return Receipt(index, self.levels[0][place], tuple(path), self.statement, self.sig)
+        return Receipt(index, self.leaves[place], self.paths[place], self.statement, self.sig)
 
 
 class ReceiptIssuer(Protocol):
@@ -91,7 +85,7 @@ class Issuer:
             "root": levels[-1][0].hex(),
         }
         sig = b64encode(self._signer.sign(RECEIPT_TAG + encode(statement)))
-        return BatchReceipt(first, levels, statement, sig)
+        return BatchReceipt(first, leaves, _paths(levels), statement, sig)
 
 
 def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
@@ -104,3 +98,15 @@ def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
             level.append(below[-1])
         levels.append(level)
     return levels
+
+
+def _paths(levels: Sequence[Sequence[bytes]]) -> list[tuple[bytes, ...]]:
+    """Return every leaf's audit path: two neighbours share all of it but its first hash."""
+    paths: list[tuple[bytes, ...]] = [()]
+    for level in reversed(levels[:-1]):
+        count = len(level)
+        paths = [
+            (level[at ^ 1], *paths[at >> 1]) if at ^ 1 < count else paths[at >> 1]
+            for at in range(count)
+        ]
+    return paths

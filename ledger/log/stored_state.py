@@ -33,25 +33,25 @@ def checked_entry(row: SealedEntry) -> Entry:
         ReadBackDiffers: A column or the bytes were changed, or the type is not known.
 
     """
-    leaf = leaf_hash(row.entry)
-    if leaf != row.leaf:
-        raise ReadBackDiffers(row.index, "leaf", expected=leaf, found=row.leaf)
     try:
         entry = read_entry(row.entry)
     except RuleError as error:
+        _check_hash(row, leaf_hash(row.entry))
         raise ReadBackDiffers(row.index, "entry", expected="an entry", found=str(error)) from error
-    columns = (
-        ("index", entry.index, row.index),
-        ("stream", entry.stream, row.stream),
-        ("seq", entry.seq, row.seq),
-        ("type", entry.type, row.type),
-    )
-    for field, expected, found in columns:
-        if expected != found:
-            raise ReadBackDiffers(row.index, field, expected=expected, found=found)
+    _check_hash(row, bytes.fromhex(entry.leaf))
+    if row[:4] != (entry.index, entry.stream, entry.seq, entry.type):
+        for field in ("index", "stream", "seq", "type"):
+            expected, found = getattr(entry, field), getattr(row, field)
+            if expected != found:
+                raise ReadBackDiffers(row.index, field, expected=expected, found=found)
     if entry.type not in EVENT_TYPES:
         raise ReadBackDiffers(row.index, "type", expected="a known type", found=entry.type)
     return entry
+
+
+def _check_hash(row: SealedEntry, leaf: bytes) -> None:
+    if leaf != row.leaf:
+        raise ReadBackDiffers(row.index, "leaf", expected=leaf, found=row.leaf)
 
 
 class StoredState:

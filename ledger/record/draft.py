@@ -7,7 +7,7 @@ only after the commit. It is the `View` that the rules read.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ledger.proof.checkpoint import parse_checkpoint
@@ -167,11 +167,13 @@ class Draft:
     def stream(self, name: str) -> Stream | None:
         """Return head and state of a stream, or None."""
         found = self.changed.get(name)
-        if found is None:
-            if name not in self._read:
-                self._read[name] = self.tip.stream(name)
-            found = self._read[name]
-        return found
+        if found is not None:
+            return found
+        try:
+            return self._read[name]
+        except KeyError:
+            found = self._read[name] = self.tip.stream(name)
+            return found
 
     def command_at(self, index: int) -> str | None:
         """Return the digest of the command that wrote the entry at `index`."""
@@ -220,7 +222,10 @@ class Draft:
         }
         if any(found.index >= self.head.size for found in self._recorded.values()):
             raise HeadMoved(expected=self.head, found=self.recorder.head())
-        self.tip.read_ahead({name for command in commands for name in _asked_for(command)})
+        asked: set[str] = set()
+        for command in commands:
+            _ask_for(command, asked)
+        self.tip.read_ahead(asked)
 
     def seal(self, command: Command, sigs: Sequence[str], facts: Sequence[Fact], at: int) -> Entry:
         """Append a command's entries to the draft.
@@ -278,15 +283,15 @@ class Draft:
             self.keys[registered.id.hex()] = registered
 
 
-def _asked_for(command: Command) -> Iterator[str]:
-    """Name streams that deciding a command will surely, or most probably, ask for."""
+def _ask_for(command: Command, asked: set[str]) -> None:
+    """Add the streams that deciding a command will surely, or most probably, ask for."""
     for entry in command.document["expect"]:
-        yield entry["stream"]
+        asked.add(entry["stream"])
     for signer in command.signers:
-        yield party_stream(signer.party)
+        asked.add(party_stream(signer.party))
     item = command.body.get("item")
     if isinstance(item, str):
-        yield item_stream(item)
+        asked.add(item_stream(item))
 
 
 def _fold(rows: Iterable[SealedEntry]) -> dict[str, Stream]:

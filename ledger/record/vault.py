@@ -44,7 +44,7 @@ class Vault:
         keys_dir.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         keys_dir.chmod(_FOLDER_MODE)
         self._keys_dir = keys_dir
-        self._origin = origin
+        self._bound_log = _DOMAIN + _measured(origin)
         self._random = random
 
     def seal(self, subject: str, *, index: int, name: str, value: bytes) -> bytes:
@@ -72,6 +72,9 @@ class Vault:
     def own_cipher(self, subject: str) -> AESGCM:
         """Return a cipher under the subject's key, made when there is none; raises as `seal`."""
         try:
+            with suppress(KeyMissing):
+                return AESGCM(self._key(subject))
+            # Another process may be as quick.
             with suppress(FileExistsError):
                 self._make_key(subject)
             return AESGCM(self._key(subject))
@@ -128,11 +131,7 @@ class Vault:
 
     def _bound(self, subject: str, *, index: int, name: str) -> bytes:
         # Lengths in front: no two different rows give the same bytes.
-        bound = _DOMAIN
-        for part in (self._origin, str(index), name, subject):
-            encoded = part.encode()
-            bound += len(encoded).to_bytes(_LENGTH_SIZE) + encoded
-        return bound
+        return self._bound_log + b"".join(map(_measured, (str(index), name, subject)))
 
     def _path(self, subject: str) -> Path:
         return self._keys_dir / sha256(subject.encode()).hexdigest()
@@ -150,8 +149,6 @@ class Vault:
     def _make_key(self, subject: str) -> None:
         """Write a new key durably under its name; FileExistsError when there is one."""
         path = self._path(subject)
-        if path.exists():
-            raise FileExistsError(path.name)
         draft = path.with_name(f"{path.name}.{self._random(_LENGTH_SIZE).hex()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
         try:
@@ -179,6 +176,11 @@ class SealingSession:
         if cipher is None:
             cipher = self._ciphers[subject] = self._vault.own_cipher(subject)
         return self._vault.seal_with(cipher, subject, index=index, name=name, value=value)
+
+
+def _measured(part: str) -> bytes:
+    encoded = part.encode()
+    return len(encoded).to_bytes(_LENGTH_SIZE) + encoded
 
 
 def _sync_folder(folder: Path) -> None:

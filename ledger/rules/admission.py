@@ -79,7 +79,7 @@ def check_text(value: object, *, field: str) -> None:
     """
     if not isinstance(value, str):
         raise Malformed(field, "is not a string")
-    if value.isascii() and value.isprintable():
+    if is_plain(value):
         return
     found = _UNASSIGNED.search(value) or _REFUSED_ANYWAY.search(value)
     if found:
@@ -89,6 +89,11 @@ def check_text(value: object, *, field: str) -> None:
     # Without a mark or a letter that composes, a text is in normal form C as it stands.
     if _SUSPECT.search(value) and not _is_nfc([ord(character) for character in value]):
         raise Malformed(field, "is not in normal form C")
+
+
+def is_plain(value: object) -> bool:
+    """Say whether a value is a text of printable ASCII, which every rule here accepts."""
+    return isinstance(value, str) and value.isascii() and value.isprintable()
 
 
 def _why_refused(code: int) -> str:

@@ -83,7 +83,10 @@ class Signer(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command as read. `raw` is what was signed; `digest` is its identity."""
+    """A command as read. `raw` is what was signed; `digest` is its identity.
+
+    `matched`: its bytes match the outline of its kind, so that its body needs no other look.
+    """
 
     raw: bytes
     document: dict[str, Any]
@@ -96,6 +99,7 @@ class Command(NamedTuple):
     not_after: int
     signers: tuple[Signer, ...]
     body: dict[str, Any]
+    matched: bool = False
 
     @property
     def message(self) -> bytes:
@@ -120,7 +124,7 @@ def read_command(raw: bytes) -> Command:
         raise TooLarge("the command is too large", bytes=len(raw), most=COMMAND_BYTES_MAX)
     document = outline_of(raw)
     if document is not None:
-        return read_outlined(raw, document)
+        return command_read(raw, document, matched=True)
     return _command(raw, decode(raw, limit=COMMAND_BYTES_MAX, field="command"))
 
 
@@ -163,11 +167,11 @@ def _command(raw: bytes, document: Any) -> Command:
     check_depth(raw, field="command", most=COMMAND_DEPTH_MAX)
     schema.version(document, "command")
     schema.check_object(document, _COMMAND, "command")
-    return read_outlined(raw, document)
+    return command_read(raw, document, matched=False)
 
 
-def read_outlined(raw: bytes, document: dict[str, Any]) -> Command:
-    """Read a command whose every field was accepted already.
+def command_read(raw: bytes, document: dict[str, Any], *, matched: bool) -> Command:
+    """Read a command whose every field was accepted already, its body only where it `matched`.
 
     Raises:
         Malformed: `expect` or `sealed` is not sorted.
@@ -175,25 +179,25 @@ def read_outlined(raw: bytes, document: dict[str, Any]) -> Command:
     """
     _sorted_once(document["expect"], "stream", "command.expect")
     _sorted_once(document["sealed"], "name", "command.sealed")
+    # By position: fifteen names cost as much as the values that they name.
     return Command(
-        raw=raw,
-        document=document,
-        digest=command_digest(raw),
-        id=document["id"],
-        by=document["by"],
-        kind=document["kind"],
-        log=document["log"],
-        at=text.time_us(document["at"], field="command.at"),
-        not_after=text.time_us(document["not_after"], field="command.not_after"),
-        signers=tuple(
-            Signer(each["party"], each["role"], each["key"]) for each in document["signers"]
-        ),
-        body=document["body"],
+        raw,
+        document,
+        command_digest(raw),
+        document["id"],
+        document["by"],
+        document["kind"],
+        document["log"],
+        text.time_us(document["at"], "command.at"),
+        text.time_us(document["not_after"], "command.not_after"),
+        tuple([Signer(one["party"], one["role"], one["key"]) for one in document["signers"]]),
+        document["body"],
+        matched,
     )
 
 
 def _sorted_once(entries: list[dict[str, Any]], name: str, field: str) -> None:
-    if not entries:
+    if len(entries) < 2:  # noqa: PLR2004 - one is in order
         return
     names = [entry[name] for entry in entries]
     if names != sorted(set(names)):

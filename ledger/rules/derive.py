@@ -96,7 +96,7 @@ def derive(
     kind.before_expect(given)
     _check_expect(given, kind)
     facts = kind.derive(given)
-    size = sum(len(encode(fact.data)) for fact in facts)
+    size = sum([len(encode(fact.data)) for fact in facts])
     if size > DERIVED_BYTES_MAX:
         raise TooLarge("what follows is too large", bytes=size, most=DERIVED_BYTES_MAX)
     return facts

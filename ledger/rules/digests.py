@@ -26,7 +26,7 @@ def _sha256(*parts: bytes) -> str:
 
 def leaf(entry: bytes) -> str:
     """Leaf hash of an entry's bytes: the Merkle leaf and the link (RFC 6962 section 2.1)."""
-    return _sha256(_LEAF_TAG, entry)
+    return hashlib.sha256(_LEAF_TAG + entry).hexdigest()
 
 
 def key_id(alg: str, raw: bytes) -> str:
@@ -36,7 +36,7 @@ def key_id(alg: str, raw: bytes) -> str:
 
 def command_digest(command: bytes) -> str:
     """Identity of a command: its signed bytes, without signatures (section 5.1)."""
-    return _sha256(COMMAND_TAG, command)
+    return hashlib.sha256(COMMAND_TAG + command).hexdigest()
 
 
 def policy_digest(document: dict[str, Any]) -> str:

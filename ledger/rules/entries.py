@@ -18,7 +18,7 @@ from ledger.rules.commands import (
     Command,
     command_of,
     command_pattern,
-    read_outlined,
+    command_read,
 )
 from ledger.rules.digests import leaf
 from ledger.rules.errors import Malformed, TooLarge
@@ -120,7 +120,7 @@ def _outlined(raw: bytes) -> Entry | None:
     inside = match["command"].encode()
     if len(inside) > COMMAND_BYTES_MAX:
         raise TooLarge("the command is too large", bytes=len(inside), most=COMMAND_BYTES_MAX)
-    return _entry(raw, document, read_outlined(inside, command), at=at)
+    return _entry(raw, document, command_read(inside, command, matched=True), at=at)
 
 
 @lru_cache(maxsize=_PATTERNS_KEPT)
@@ -186,18 +186,59 @@ def write_own(
     place: Place, type_: str, data: dict[str, Any], *, command: bytes, sigs: list[str], effects: int
 ) -> bytes:
     """Write the entry that carries a command, the signed bytes spliced in as they are."""
-    document = _placed(place, type_, data) | {"effects": effects, "sigs": sigs}
-    # "at" < "command" < "data": the command is spliced in front of the rest, in key order.
-    return b'{"at":"%b","command":%b,%b' % (place.at.encode(), command, encode(document)[1:])
+    return _splice(place, command, _own_rest(Sealing(place, type_, data), sigs, effects))
 
 
 def write_effect(
     place: Place, type_: str, data: dict[str, Any], *, cause: str, effect: int
 ) -> bytes:
     """Write the entry of a command's effect number `effect`; `cause` is the leaf of its entry."""
-    document = _placed(place, type_, data) | {"cause": cause, "effect": effect}
-    # "at" stands before every other key, "cause" too.
-    return b'{"at":"%b",%b' % (place.at.encode(), encode(document)[1:])
+    return encode(_effect(Sealing(place, type_, data), cause, effect))
+
+
+def sealed_own(
+    fact: Sealing, command: Command, *, at: int, sigs: Sequence[str], effects: int
+) -> Entry:
+    """Write the entry that carries a command, and return it as reading its bytes would.
+
+    `at` is the time of its place, in microseconds.
+
+    Raises:
+        Malformed: The entry is too large.
+
+    """
+    place = fact.place
+    document = _own_rest(fact, sigs, effects)
+    raw = _splice(place, command.raw, document)
+    document["at"], document["command"] = place.at, command.document
+    return _entry(raw, document, command, at=at)
+
+
+def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
+    """Write the entry of an effect, and return it as reading its bytes would.
+
+    `cause` is the leaf of its command's entry, `at` the time of its place, in microseconds.
+
+    Raises:
+        Malformed: The entry is too large.
+
+    """
+    document = _effect(fact, cause, effect)
+    return _entry(encode(document), document, None, at=at)
+
+
+def _own_rest(fact: Sealing, sigs: Sequence[str], effects: int) -> dict[str, Any]:
+    """Return what the entry of a command holds, but for its time and the command itself."""
+    return _placed(*fact) | {"effects": effects, "sigs": list(sigs)}
+
+
+def _splice(place: Place, command: bytes, rest: dict[str, Any]) -> bytes:
+    # "at" < "command" < "data": the command stands in front of the rest, in key order.
+    return b'{"at":"%b","command":%b,%b' % (place.at.encode(), command, encode(rest)[1:])
+
+
+def _effect(fact: Sealing, cause: str, effect: int) -> dict[str, Any]:
+    return _placed(*fact) | {"at": fact.place.at, "cause": cause, "effect": effect}
 
 
 def _placed(place: Place, type_: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -212,38 +253,3 @@ def _placed(place: Place, type_: str, data: dict[str, Any]) -> dict[str, Any]:
         "type": type_,
         "v": 1,
     }
-
-
-def sealed_own(
-    fact: Sealing, command: Command, *, at: int, sigs: Sequence[str], effects: int
-) -> Entry:
-    """Write the entry that carries a command, and return it as reading its bytes would.
-
-    `at` is the time of its place, in microseconds.
-
-    Raises:
-        Malformed: The entry is too large.
-
-    """
-    place, type_, data = fact
-    listed = list(sigs)
-    raw = write_own(place, type_, data, command=command.raw, sigs=listed, effects=effects)
-    document = _placed(place, type_, data)
-    document |= {"at": place.at, "command": command.document, "effects": effects, "sigs": listed}
-    return _entry(raw, document, command, at=at)
-
-
-def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
-    """Write the entry of an effect, and return it as reading its bytes would.
-
-    `at` is the time of its place, in microseconds.
-
-    Raises:
-        Malformed: The entry is too large.
-
-    """
-    place, type_, data = fact
-    raw = write_effect(place, type_, data, cause=cause, effect=effect)
-    document = _placed(place, type_, data)
-    document |= {"at": place.at, "cause": cause, "effect": effect}
-    return _entry(raw, document, None, at=at)

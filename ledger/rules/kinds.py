@@ -48,7 +48,8 @@ def kind_of_checked(command: Command) -> Kind:
 
     """
     kind = kind_of(command.kind)
-    check_object(command.body, kind.body, "command.body")
+    if not command.matched:
+        check_object(command.body, kind.body, "command.body")
     return kind
 
 

@@ -30,7 +30,6 @@ _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,9}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}(/[A-Za-z0-9._~-]{1,63}){0,6}")
 _BASE64_MAX = 1 << 22
-_BASE64_SHORT = 128
 
 
 def b64encode(raw: bytes) -> str:
@@ -53,10 +52,11 @@ def b64decode(text: object, *, field: str, size: int | None = None) -> bytes:
     if not isinstance(text, str) or len(text) > _BASE64_MAX:
         raise Malformed(field, "is not a short base64 string")
     try:
-        raw = _short_base64(text) if len(text) <= _BASE64_SHORT else _base64(text)
+        raw = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
         raise Malformed(field, "is not base64") from None
-    if raw is None:
+    # Bits beyond the last byte, which strict mode lets pass.
+    if b64encode(raw) != text:
         raise Malformed(field, "is base64 with a second spelling")
     if size is not None and len(raw) != size:
         raise Malformed(field, f"holds {len(raw)} bytes, expected {size}")
@@ -71,16 +71,6 @@ def hex32(text: object, field: str) -> bytes:
 
     """
     return bytes.fromhex(check_hex32(text, field))
-
-
-def _base64(text: str) -> bytes | None:
-    raw = binascii.a2b_base64(text, strict_mode=True)
-    # Bits beyond the last byte, which strict mode lets pass.
-    return raw if b64encode(raw) == text else None
-
-
-# Keys and signatures are looked at by a schema first and read later.
-_short_base64 = lru_cache(maxsize=_TEXTS_KEPT)(_base64)
 
 
 def check_hex32(text: object, field: str) -> str:
