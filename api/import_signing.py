@@ -12,11 +12,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from multiprocessing import connection, parent_process
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
-from typing import ClassVar, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from api.custody import key_file
 from api.house import House
@@ -60,20 +61,19 @@ class SigningRoom:
         self._ledger, self.key = house.ledger, house.signer(party)
         # What the log says the key is, not what the file says: the submission is held against it.
         known = KeyDirectory(house.recorder).find(self.key.key_id)
-        self._process: ProcessPoolExecutor | None = None
+        self._second: _Second | None = None
         if beside and known is not None and cores() > 1:
-            begin = (key_file(house.folder, party), {self.key.key_id: known})
-            self._process = ProcessPoolExecutor(1, initializer=_begin, initargs=begin)
+            self._second = _Second(key_file(house.folder, party), {self.key.key_id: known})
 
     def start(self, part: Sequence[Command]) -> Finish:
-        """Begin to sign and prepare some commands, in order."""
-        if self._process is not None:
+        """Begin to sign and prepare some commands, in order; what is begun first ends first."""
+        if self._second is not None:
             try:
-                future = self._process.submit(_sign_all, [command.raw for command in part])
-            except BrokenExecutor:
+                self._second.pipe.send([command.raw for command in part])
+            except OSError:
                 self._give_up()
             else:
-                return lambda: self._take(part, future)
+                return lambda: self._take(part)
         done = [self._here(command) for command in part]
         return lambda: done
 
@@ -89,18 +89,20 @@ class SigningRoom:
         self._give_up()
 
     def _give_up(self) -> None:
-        if self._process is not None:
-            self._process.shutdown(cancel_futures=True)
-            self._process = None
+        if self._second is not None:
+            self._second.end()
+            self._second = None
 
-    def _take(self, part: Sequence[Command], future: Future[list[Signed]]) -> list[Prepared]:
-        try:
-            signed = future.result()
-        except BrokenExecutor:
-            # Somebody ended it, or memory did: what it would have done is done here.
-            self._give_up()
-            return [self._here(command) for command in part]
-        return [self._theirs(command, each) for command, each in zip(part, signed, strict=True)]
+    def _take(self, part: Sequence[Command]) -> list[Prepared]:
+        if self._second is not None:
+            try:
+                signed: list[Signed] = self._second.pipe.recv()
+            except (EOFError, OSError):
+                self._give_up()
+            else:
+                return [self._theirs(*each) for each in zip(part, signed, strict=True)]
+        # Somebody ended it, or memory did: what it would have done is done here.
+        return [self._here(command) for command in part]
 
     def _here(self, command: Command) -> Prepared:
         sig = b64encode(self.key.sign(command.message))
@@ -133,36 +135,47 @@ class _Known:
 
 
 class _Second:
-    """What the second process was given when it began."""
+    """The second process, and this end of the pipe to it."""
 
-    key: ClassVar[LocalSigner]
-    known: ClassVar[_Known]
+    def __init__(self, key: Path, keys: Keys) -> None:
+        self.pipe, theirs = Pipe()
+        self._process = Process(target=_work, args=(theirs, self.pipe, key, keys), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def end(self) -> None:
+        """Let it end: it does when this end of the pipe closes."""
+        self.pipe.close()
+        self._process.join()
 
 
-def _begin(key: Path, keys: Keys) -> None:
-    """Begin the second process."""
+def _work(pipe: Connection, other_end: Connection, key: Path, keys: Keys) -> None:
+    """Do the work of the second process."""
+    # Its copy of the first one's end would keep the pipe open when the first one is gone.
+    other_end.close()
     # Ctrl-C reaches every process of a terminal; the first one says what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     codec.install()
-    _Second.key, _Second.known = load_signer(key), _Known(keys)
+    signer, known = load_signer(key), _Known(keys)
+    waiting: SimpleQueue[list[bytes]] = SimpleQueue()
+    threading.Thread(target=_read, args=(pipe, waiting), daemon=True).start()
+    while True:
+        pipe.send([_sign(raw, signer, known) for raw in waiting.get()])
 
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        # Its end of this pipe closes even when it is killed.
-        connection.wait([parent.sentinel])
-        os._exit(1)
+def _read(pipe: Connection, waiting: SimpleQueue[list[bytes]]) -> None:
+    """Take in what arrives at once, so that the first process never waits to hand something in."""
+    try:
+        while True:
+            waiting.put(pipe.recv())
+    except (EOFError, OSError):
+        # The first process wants no more, or was killed.
+        os._exit(0)
 
 
-def _sign_all(commands: Sequence[bytes]) -> list[Signed]:
-    """Sign commands and prepare each from its bytes, as the ledger does with any that arrives."""
-    return [_sign(raw) for raw in commands]
-
-
-def _sign(raw: bytes) -> Signed:
-    sig = b64encode(_Second.key.sign(COMMAND_TAG + raw))
-    found = prepare(Submission(raw, (sig,)), _Second.known)
+def _sign(raw: bytes, signer: LocalSigner, known: _Known) -> Signed:
+    """Sign a command, and prepare it from its bytes as the ledger does with any that arrives."""
+    sig = b64encode(signer.sign(COMMAND_TAG + raw))
+    found = prepare(Submission(raw, (sig,)), known)
     # A sealed value is opened by a disclosure, of which there are none here.
     return Signed(sig, found.fault is None and found.verified)

@@ -42,12 +42,13 @@ from ledger.submission import Prepared
 
 IMPORTER = "importer"
 KIND = "import-sale/1"
+BATCH = 500
 REJECTS_FOLDER = "rejects"
 _ATTEMPTS = 20
 _PART = 50
 _PARTS_SENT = 10
 _PARTS_AHEAD = 20
-_ROWS_AT_ONCE = 2000
+_PLANNED_MAX = 5000
 # Bytes of a file below which a second process costs more than it saves: some hundred rows.
 _WORTH_A_PROCESS = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
@@ -55,6 +56,7 @@ _DIGEST_SHOWN = 16
 _GAP = "provenance-gap-recorded/1"
 
 Progress = Callable[[int, int], None]
+Reject = Callable[[Line, str, str], None]
 
 
 @dataclass(slots=True)
@@ -128,14 +130,18 @@ class Importer:
         self._house, self._signing = house, signing
         self._namespace, self._digest = namespace, file_digest
         self._signers = (Signer(IMPORTER, "importer", signing.key.key_id),)
+        self._plan: Plan | None = None
+        self._planned = 0
+        self._parts: deque[Part] = deque()
+        self._stale: list[Row] = []
         self._gaps_of_item: dict[str, dict[str, str | None]] = {}
         self.tally = Tally()
 
-    def take(self, rows: list[Row], reject: Callable[[Line, str, str], None]) -> None:
-        """Bring rows into the ledger, some in each commit.
+    def take(self, rows: list[Row], reject: Reject) -> None:
+        """Bring rows into the ledger, though not all of them yet; `finish` does the rest.
 
         Args:
-            rows: In the order of the file; they are held in memory until all are in the ledger.
+            rows: In the order of the file, at most `BATCH`.
             reject: Told of every row that the rules refuse, with reason and message.
 
         Raises:
@@ -144,31 +150,55 @@ class Importer:
 
         """
         self._gaps_of_item.clear()
-        waiting = rows
+        self._begin(rows, reject)
+        # What is planned is held in memory, and grows older than the ledger.
+        if self._stale or self._planned >= _PLANNED_MAX:
+            self.finish(reject)
+
+    def finish(self, reject: Reject) -> None:
+        """Commit every row that was taken.
+
+        Raises:
+            WriteContended: Other writers were first, again and again.
+            RuleError: The importer may not import here.
+
+        """
+        self._send_all()
         for _ in range(_ATTEMPTS):
-            waiting = self._round(waiting, reject)
-            if not waiting:
+            if not self._stale:
                 return
             self._house.ledger.refresh()
-        raise WriteContended("other writers changed the same items", rows=len(waiting))
+            again, self._stale = self._stale, []
+            self._begin(again, reject)
+            self._send_all()
+        if self._stale:
+            raise WriteContended("other writers changed the same items", rows=len(self._stale))
 
-    def _round(self, rows: list[Row], reject: Callable[[Line, str, str], None]) -> list[Row]:
-        """Plan and send rows; return those whose item somebody else changed meanwhile."""
-        parts: deque[Part] = deque()
-        stale: list[Row] = []
-        for planned in self._plan_all(rows, reject):
-            parts.append(Part(planned, self._signing.start([each.command for each in planned])))
-            if len(parts) == _PARTS_AHEAD:
+    def _begin(self, rows: list[Row], reject: Reject) -> None:
+        """Plan rows, have them signed, and commit earlier ones."""
+        plan = self._plan = self._plan or Plan(self._house)
+        self._planned += len(rows)
+        buyers = {imported_party(self._namespace, row.sale.buyer) for row in rows}
+        plan.read_ahead({self._stream(row) for row in rows}, buyers)
+        for start in range(0, len(rows), _PART):
+            planned = self._plan_part(rows[start : start + _PART], plan, reject)
+            if planned:
+                finish = self._signing.start([each.command for each in planned])
+                self._parts.append(Part(planned, finish))
+            if len(self._parts) >= _PARTS_AHEAD:
                 # The first of them are signed by now; the others will be, after this commit.
-                stale += self._send([parts.popleft() for _ in range(_PARTS_SENT)])
-        while parts:
-            stale += self._send([parts.popleft() for _ in range(min(_PARTS_SENT, len(parts)))])
-        return stale
+                self._send()
 
-    def _send(self, parts: list[Part]) -> list[Row]:
-        """Commit rows; return those that must be planned again."""
+    def _send_all(self) -> None:
+        while self._parts:
+            self._send()
+        # What is planned next starts from what is in the ledger.
+        self._plan, self._planned = None, 0
+
+    def _send(self) -> None:
+        """Commit the rows that were planned first; some may have to be planned again."""
+        parts = [self._parts.popleft() for _ in range(min(_PARTS_SENT, len(self._parts)))]
         outcomes = self._commit([one for part in parts for one in part.finish()])
-        stale: list[Row] = []
         planned = (each for part in parts for each in part.planned)
         for each, outcome in zip(planned, outcomes, strict=True):
             if isinstance(outcome, Accepted):
@@ -176,31 +206,23 @@ class Importer:
                 self._accept(each.row, each.gap)
             elif _may_change(outcome):
                 # What was planned upon it will be refused, too: each is chained to the one before.
-                stale.append(each.row)
+                self._stale.append(each.row)
             else:
                 raise outcome
-        return stale
 
-    def _plan_all(
-        self, rows: list[Row], reject: Callable[[Line, str, str], None]
-    ) -> Iterator[list[Planned]]:
-        """Plan rows in order, and yield those that will be added, some at a time."""
-        plan = Plan(self._house)
-        buyers = {imported_party(self._namespace, row.sale.buyer) for row in rows}
-        plan.read_ahead({self._stream(row) for row in rows}, buyers)
-        for start in range(0, len(rows), _PART):
-            part = []
-            for row in rows[start : start + _PART]:
-                try:
-                    part.append(self._plan(row, plan))
-                except SalePresent as present:
-                    self._accept(row, self._gap_in_ledger(row, str(present.evidence["identity"])))
-                except (ItemUnderSignature, OutOfOrder, ItemFrozen) as refusal:
-                    reject(row.line, refusal.code, refusal.message)
-            if part:
-                yield part
+    def _plan_part(self, rows: list[Row], plan: Plan, reject: Reject) -> list[Planned]:
+        """Plan rows in order, and return those that will be added."""
+        planned = []
+        for row in rows:
+            try:
+                planned.append(self._plan_row(row, plan))
+            except SalePresent as present:
+                self._accept(row, self._gap_in_ledger(row, str(present.evidence["identity"])))
+            except (ItemUnderSignature, OutOfOrder, ItemFrozen) as refusal:
+                reject(row.line, refusal.code, refusal.message)
+        return planned
 
-    def _plan(self, row: Row, plan: Plan) -> Planned:
+    def _plan_row(self, row: Row, plan: Plan) -> Planned:
         """Run the ledger's rules for one row on the state after the rows before it."""
         sale = row.sale
         stream = self._stream(row)
@@ -294,6 +316,7 @@ def import_sales(
                 importer.take(batch, rejects.add)
                 if progress is not None:
                     progress(batch[-1].line.end, size)
+            importer.finish(rejects.add)
         if _digest(file)[0] != digest:
             raise TableUnreadable(
                 "the file changed while it was imported; what was accepted stays, import it again",
@@ -356,5 +379,5 @@ def _rows(table: SaleTable, namespace: str, tally: Tally, rejects: Rejects) -> I
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while batch := list(islice(rows, _ROWS_AT_ONCE)):
+    while batch := list(islice(rows, BATCH)):
         yield batch

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -16,7 +15,7 @@ from api import import_signing
 from api.folder import LedgerFolder
 from api.house import House
 from api.import_signing import SigningRoom, cores
-from api.importer import IMPORTER, import_sales, prepare
+from api.importer import IMPORTER, Tally, import_sales, prepare
 from ledger.application import Accepted
 from ledger.errors import SignatureInvalid
 from ledger.rules.commands import Command, Signer
@@ -100,13 +99,13 @@ def test_what_is_wrong_is_said_as_the_ledger_says_it(house: House) -> None:
 def test_a_short_import_needs_no_second_process(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_signing, "ProcessPoolExecutor", _never)
+    monkeypatch.setattr(import_signing, "Process", _never)
     short = table(tmp_path / "short.csv", [row(1, 1, 1, 2)])
 
     assert import_sales(house, short, namespace="old").added == 1
 
 
-def _never(*_arguments: object, **_options: object) -> ProcessPoolExecutor:
+def _never(*_arguments: object, **_options: object) -> None:
     pytest.fail("a second process was begun")
 
 
@@ -132,6 +131,32 @@ def test_a_second_process_that_is_killed_costs_no_row(
 
     assert sum(started) == ROWS
     assert (tally.rows, tally.added) == (ROWS, ROWS)
+
+
+@pytest.mark.usefixtures("number")
+@pytest.mark.parametrize(("begun", "mine"), [(1, 0), (22, 500)])
+def test_of_two_imports_of_one_file_each_row_is_added_by_one(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: int, mine: int
+) -> None:
+    file = sales(tmp_path)
+    others: list[Tally] = []
+    started: list[int] = []
+    start = SigningRoom.start
+
+    def start_after_another(room: SigningRoom, part: list[Command]) -> Callable[..., object]:
+        started.append(len(part))
+        if len(started) == begun:
+            with LedgerFolder.open(house.folder) as other:
+                others.append(import_sales(other, file, namespace="old"))
+        return start(room, part)
+
+    monkeypatch.setattr(SigningRoom, "start", start_after_another)
+
+    tally = import_sales(house, file, namespace="old")
+
+    assert (tally.added, others[0].added) == (mine, ROWS - mine)
+    assert (tally.accepted, others[0].accepted) == (ROWS, ROWS)
+    assert tally.gaps == others[0].gaps
 
 
 @pytest.mark.skipif(cores() < 2, reason="needs a second core")
