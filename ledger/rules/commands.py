@@ -144,10 +144,17 @@ def outline_of(raw: bytes) -> dict[str, Any] | None:
     """Read a command whose bytes are plainly in order; None where they must be looked at."""
     document = loads_plainly(raw)
     kind = document.get("kind") if isinstance(document, dict) else None
-    pattern = command_pattern(kind) if isinstance(kind, str) else None
-    if pattern is None or not outline.compiled(pattern).fullmatch(raw.decode()):
+    if not isinstance(kind, str) or not matches_outline(raw, kind):
         return None
     return document  # type: ignore[no-any-return]  # what matched is an object
+
+
+def matches_outline(raw: bytes, kind: str) -> bool:
+    """Say whether bytes, of JSON, are plainly a command of this kind."""
+    pattern = command_pattern(kind)
+    if pattern is None or len(raw) > COMMAND_BYTES_MAX:
+        return False
+    return outline.compiled(pattern).fullmatch(raw.decode()) is not None
 
 
 def command_of(raw: bytes, document: dict[str, Any]) -> Command:
