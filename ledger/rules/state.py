@@ -133,7 +133,7 @@ class Policy:
 
     def knows(self, currency: str) -> bool:
         """Say whether the policy gives this currency an exponent."""
-        return any(entry["currency"] == currency for entry in self.document["currencies"])
+        return currency in [entry["currency"] for entry in self.document["currencies"]]
 
 
 @dataclass(frozen=True, slots=True)

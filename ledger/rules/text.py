@@ -17,6 +17,7 @@ from ledger.rules.errors import Malformed
 TIME_LENGTH = 27
 DIGITS_MAX = 19
 _TIMES_KEPT = 4096
+_SECONDS_KEPT = 256
 _TEXTS_KEPT = 16_384
 SIZE_LIMIT = 1 << 63
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -138,12 +139,19 @@ def format_time(us: int) -> str:
         Malformed: The moment lies past the year 9999, as a delay added to a time can.
 
     """
+    seconds, micro = divmod(us, 1_000_000)
+    return f"{_second(seconds)}.{micro:06}Z"
+
+
+@lru_cache(maxsize=_SECONDS_KEPT)
+def _second(seconds: int) -> str:
+    # Kept for a while: thousands of entries are written within one.
     try:
-        moment = EPOCH + timedelta(microseconds=us)
+        moment = EPOCH + timedelta(seconds=seconds)
     except OverflowError:
         raise Malformed("time", "lies past the year 9999") from None
     # Not strftime: it writes the year 987 with three digits.
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def check_time(text: object, field: str) -> str:
