@@ -145,8 +145,9 @@ def _replay_all(
         for index, raw in running.source.entries(size):
             if index != present:
                 raise _gap(running, present, index)
-            _check_leaf(running, index, raw)
-            _take(running, raw, index)
+            leaf = leaf_hash(raw)
+            _check_leaf(running, index, raw, leaf)
+            _take(running, index, raw, leaf)
             present += 1
             if len(running.replay.signed) >= SIGNATURES_HELD:
                 _check_signatures(running, pool)
@@ -175,19 +176,17 @@ def _gap(running: Audit, present: int, index: int) -> Tampered:
     )
 
 
-def _check_leaf(running: Audit, index: int, raw: bytes) -> None:
-    if index < len(running.reference):
-        expected, found = running.reference[index], leaf_hash(raw)
-        if found != expected:
-            raise Tampered(
-                "leaf",
-                "the entry is not the one that was signed",
-                index=index,
-                stream=_stream_of(raw),
-                field="entry",
-                expected=expected,
-                found=found,
-            )
+def _check_leaf(running: Audit, index: int, raw: bytes, leaf: bytes) -> None:
+    if index < len(running.reference) and running.reference[index] != leaf:
+        raise Tampered(
+            "leaf",
+            "the entry is not the one that was signed",
+            index=index,
+            stream=_stream_of(raw),
+            field="entry",
+            expected=running.reference[index],
+            found=leaf,
+        )
 
 
 def _stream_of(raw: bytes) -> str | None:
@@ -198,17 +197,17 @@ def _stream_of(raw: bytes) -> str | None:
     return name.decode("ascii", "replace") if found else None
 
 
-def _take(running: Audit, raw: bytes, index: int) -> None:
+def _take(running: Audit, index: int, raw: bytes, leaf: bytes) -> None:
     tree = running.replay.view.tree
     if running.unknown is not None:
-        tree.append(leaf_hash(raw))
+        tree.append(leaf)
         return
     try:
-        running.replay.take(raw, index=index)
+        running.replay.take(raw, index=index, leaf=leaf)
     except Unverifiable as unknown:
-        # What cannot be read is still hashed: a wrong root outweighs an unknown type.
+        # What cannot be read still has its leaf: a wrong root outweighs an unknown type.
         running.unknown = unknown
-        tree.append(leaf_hash(raw))
+        tree.append(leaf)
 
 
 def _check_signatures(running: Audit, pool: SignaturePool) -> None:

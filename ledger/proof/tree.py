@@ -155,14 +155,14 @@ class MemoryTree:
 
         """
         _check_hash(leaf)
-        level, node = 0, leaf
-        self._levels[0].append(node)
-        while len(self._levels[level]) % 2 == 0:
-            left, right = self._levels[level][-2:]
-            node, level = node_hash(left, right), level + 1
+        level, nodes = 0, self._levels[0]
+        nodes.append(leaf)
+        while len(nodes) % 2 == 0:
+            node, level = node_hash(nodes[-2], nodes[-1]), level + 1
             if level == len(self._levels):
                 self._levels.append([])
-            self._levels[level].append(node)
+            nodes = self._levels[level]
+            nodes.append(node)
 
     def node(self, level: int, index: int) -> bytes:
         """Return the hash of a complete subtree.

@@ -125,7 +125,11 @@ def loads_plainly(data: bytes) -> Any:
 def _loads(data: bytes) -> Any:
     if _Fast.loads is not None:
         return _Fast.loads(data)
-    return _plain.decode(data.decode("utf-8"))
+    text = data.decode("utf-8")
+    value, end = _plain.raw_decode(text)
+    if end != len(text):
+        raise ValueError(end)
+    return value
 
 
 def _decode(data: bytes, field: str) -> Any:

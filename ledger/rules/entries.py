@@ -76,11 +76,12 @@ class Entry(NamedTuple):
     effect: int
 
 
-def read_entry(raw: bytes) -> Entry:
+def read_entry(raw: bytes, *, leaf_hash: str | None = None) -> Entry:
     """Read an entry's canonical bytes.
 
     Args:
         raw: At most 65,535 bytes.
+        leaf_hash: Their leaf hash in hex, where the caller has computed it already.
 
     Raises:
         Malformed: Not canonical, or not of the entry's schema.
@@ -89,7 +90,8 @@ def read_entry(raw: bytes) -> Entry:
     Spec: docs/spec.md section 6.1.
 
     """
-    found = _outlined(raw) if len(raw) <= ENTRY_BYTES_MAX else None
+    known = leaf_hash or leaf(raw)
+    found = _outlined(raw, known) if len(raw) <= ENTRY_BYTES_MAX else None
     if found is not None:
         return found
     document = decode(raw, limit=ENTRY_BYTES_MAX, field="entry")
@@ -100,10 +102,10 @@ def read_entry(raw: bytes) -> Entry:
     schema.check_object(document, _OWN if own else _EFFECT, "entry")
     # The document re-encoded to `raw`, so these are the bytes inside it.
     command = command_of(encode(document["command"]), document["command"]) if own else None
-    return _entry(raw, document, command, at=text.time_us(document["at"], "entry.at"))
+    return _entry(raw, known, document, command, at=text.time_us(document["at"], "entry.at"))
 
 
-def _outlined(raw: bytes) -> Entry | None:
+def _outlined(raw: bytes, known: str) -> Entry | None:
     """Read the bytes of an entry that are plainly in order; None where they must be looked at."""
     document = loads_plainly(raw)
     try:
@@ -116,11 +118,11 @@ def _outlined(raw: bytes) -> Entry | None:
         return None
     at = text.time_us(document["at"], "entry.at")
     if command is None:
-        return _entry(raw, document, None, at=at)
+        return _entry(raw, known, document, None, at=at)
     inside = match["command"].encode()
     if len(inside) > COMMAND_BYTES_MAX:
         raise TooLarge("the command is too large", bytes=len(inside), most=COMMAND_BYTES_MAX)
-    return _entry(raw, document, command_read(inside, command, matched=True), at=at)
+    return _entry(raw, known, document, command_read(inside, command, matched=True), at=at)
 
 
 @lru_cache(maxsize=_PATTERNS_KEPT)
@@ -139,13 +141,15 @@ def _pattern(type_: str, kind: str | None) -> str | None:
     return outline.object_pattern(_OWN, command=f"(?P<command>{command})", **known)
 
 
-def _entry(raw: bytes, document: dict[str, Any], command: Command | None, *, at: int) -> Entry:
+def _entry(
+    raw: bytes, known: str, document: dict[str, Any], command: Command | None, *, at: int
+) -> Entry:
     if len(raw) > ENTRY_BYTES_MAX:
         raise Malformed("entry", f"has {len(raw)} bytes, at most {ENTRY_BYTES_MAX} are accepted")
     own = command is not None
     return Entry(
         raw,
-        leaf(raw),
+        known,
         document,
         document["index"],
         document["stream"],
@@ -211,7 +215,7 @@ def sealed_own(
     document = _own_rest(fact, sigs, effects)
     raw = _splice(place, command.raw, document)
     document["at"], document["command"] = place.at, command.document
-    return _entry(raw, document, command, at=at)
+    return _entry(raw, leaf(raw), document, command, at=at)
 
 
 def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
@@ -224,7 +228,8 @@ def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
 
     """
     document = _effect(fact, cause, effect)
-    return _entry(encode(document), document, None, at=at)
+    raw = encode(document)
+    return _entry(raw, leaf(raw), document, None, at=at)
 
 
 def _own_rest(fact: Sealing, sigs: Sequence[str], effects: int) -> dict[str, Any]:

@@ -29,8 +29,10 @@ _TIME: Final = (
     rf"\"[1-9][0-9]{{3}}-{_DAY}"
     r"T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z\""
 )
+# Most of it are signatures: one run of 64 bytes costs a third of the same in fours.
 _BASE64: Final = (
-    r"\"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?\""
+    r"\"(?:[A-Za-z0-9+/]{85}[AQgw]=="
+    r"|(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?)\""
 )
 _TEXTS: Final[dict[Check, str]] = {
     schema.hex32: _HEX32,

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from benching.bench import Bench
 from benching.market import Check, Market, verify_all
+from benching.plainly import without_acceleration
 from benching.turns import Turn, Turns, timed
 from ledger.proof.audit import audit
 from ledger.proof.database import DatabaseSource, sqlite_snapshot
@@ -73,7 +74,8 @@ def _hash(raws: list[bytes]) -> bytes:
 
 
 def _audit(file: Path, vkey: str) -> None:
-    with sqlite_snapshot(file) as query:
+    # As a stranger audits: with nothing but the standard library's JSON.
+    with without_acceleration(), sqlite_snapshot(file) as query:
         report = audit(DatabaseSource(query), vkey)
     if report.verdict != "valid":
         message = f"the audit found the log {report.verdict}"

@@ -73,7 +73,7 @@ def test_what_is_plainly_in_order_is_read_by_its_outline() -> None:
     found = {read_command(raw).kind for raw in COMMANDS if not outlined(raw)}
 
     assert found <= WITHOUT
-    assert sum(entries._outlined(raw) is not None for raw in RAW) > len(RAW) // 2
+    assert sum(entries._outlined(raw, "") is not None for raw in RAW) > len(RAW) // 2
 
 
 @pytest.mark.parametrize("index", range(len(RAW)))
