@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import active_children
 from pathlib import Path
 
 import psutil
@@ -68,21 +69,16 @@ def commands(house: House, key_id: str, *, count: int = 3) -> list[Command]:
     return made
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children()
-
-
 def test_what_was_signed_is_accepted(house: House, number: int) -> None:
-    before = children()
     with SigningRoom(house, IMPORTER, beside=True) as room:
         part = commands(house, room.key.key_id)
         prepared = room.start(part)()
-        assert len(children()) - len(before) == number - 1
+        assert len(active_children()) == number - 1
 
     assert [one.command for one in prepared] == part
     assert [(one.fault, one.verified) for one in prepared] == [(None, True)] * 3
     assert all(isinstance(outcome, Accepted) for outcome in house.ledger.commit(prepared))
-    assert children() == before
+    assert active_children() == []
 
 
 @pytest.mark.usefixtures("number")
@@ -120,7 +116,7 @@ def test_a_second_process_that_is_killed_costs_no_row(
     def start_and_kill(room: SigningRoom, part: list[Command]) -> Callable[..., object]:
         begun = start(room, part)
         if len(started) == after:
-            (second,) = children()
+            (second,) = active_children()
             second.kill()
         started.append(len(part))
         return begun
