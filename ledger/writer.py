@@ -35,7 +35,11 @@ Q = TypeVar("Q")
 
 Result = Outcome | Exception
 _Waiter = threading.Event | asyncio.Future[None]
+# How many commands a thread takes at once: few, so that all have work, and more where many wait,
+# since a thread that comes back for more stands in line for the interpreter.
 _PREPARED_AT_ONCE = 32
+_PREPARED_AT_MOST = 128
+_WAITING_SHARE = 16
 _STOP_S = 30.0
 
 
@@ -59,7 +63,7 @@ class Writer(Generic[P]):
         ledger: Committing[P],
         *,
         bounds: Bounds | None = None,
-        threads: int = 2,
+        threads: int = 3,
         admission: Admission[P] | None = None,
         observer: Observer | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -69,7 +73,8 @@ class Writer(Generic[P]):
         Args:
             ledger: Prepares and commits.
             bounds: How much may wait.
-            threads: How many prepare beside the writing thread, 0 or more.
+            threads: How many prepare beside the writing thread, 0 or more. One more than the
+                cores that they keep busy: one of them mostly waits for the interpreter.
             admission: Who may write now; everybody when None.
             observer: Is told of every batch.
             monotonic: A clock in seconds that never goes back.
@@ -241,7 +246,9 @@ class Writer(Generic[P]):
                 if self._stopping and not self._queue:
                     return False
                 self._to_prepare.wait()
-            pieces = self._queue.next_to_prepare(_PREPARED_AT_ONCE)
+            share = self._queue.commands // _WAITING_SHARE
+            most = min(max(share, _PREPARED_AT_ONCE), _PREPARED_AT_MOST)
+            pieces = self._queue.next_to_prepare(most)
             if self._queue.has_unprepared:
                 self._to_prepare.notify()
         for piece in pieces:
