@@ -79,7 +79,8 @@ def _check_links(
     raw: bytes, index: int, leaf: bytes, heads: dict[bytes, tuple[int, bytes]]
 ) -> None:
     """Compare an entry's place and links with the entries before it, and take it as a head."""
-    found = _TAIL.fullmatch(raw, max(0, raw.rfind(_START)))
+    # Found nowhere, it is -1, which `fullmatch` takes for 0; there the pattern fails as well.
+    found = _TAIL.fullmatch(raw, raw.rfind(_START))
     if found is None:
         raise MalformedEvidence("index", "the entry does not end as version 1 does", index=index)
     named, _log, prev, seq, stream, _type = found.groups()

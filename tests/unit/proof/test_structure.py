@@ -162,6 +162,13 @@ def test_what_a_command_says_of_an_index_is_not_taken_for_the_entry_s() -> None:
     assert check_structure(Kept(entries), VKEY).size == 10  # type: ignore[arg-type]
 
 
+def test_of_two_fields_named_index_the_last_is_the_entry_s() -> None:
+    entries = changed(9, lambda document: document["command"].update(index=8))[:10]
+    assert entries[9].count(b',"index":') == 2
+
+    assert check_structure(Kept(entries), VKEY).size == 10  # type: ignore[arg-type]
+
+
 def test_entries_that_are_missing_are_named() -> None:
     entries = raw_entries()
     short = Kept(entries[:-1], under=entries)
