@@ -11,6 +11,7 @@ from ledger.proof.database import DatabaseSource
 from tests.unit.proof import golden_tables as t
 from tests.unit.proof.golden_log import (
     ORIGIN,
+    VALID,
     VKEY,
     NamedTree,
     raw_entries,
@@ -205,6 +206,23 @@ def test_every_box_is_opened_with_what_it_is_bound_to() -> None:
             )
     assert [each["index"] for each in expected] == [20, 21, 29, 30]
     assert boxes.asked == expected
+
+
+def test_an_empty_box_is_counted_as_lost_and_the_others_are_opened() -> None:
+    tables, boxes = golden(), Boxes()
+    tables[t.BOXES][1] = put(tables[t.BOXES][1], 3, b"")
+    source = DatabaseSource(tables.query, vault=boxes)  # type: ignore[arg-type]
+    assert source.lost == 0
+
+    assert audit(source, VKEY).document() == {**VALID, "lost": 1}
+    assert [each["index"] for each in boxes.asked] == [20, 29, 30]
+
+
+def test_empty_boxes_are_counted_as_lost_without_any_keys() -> None:
+    tables = golden()
+    tables[t.BOXES] = [put(row, 3, b"") for row in tables[t.BOXES]]
+
+    assert audit(DatabaseSource(tables.query), VKEY).document() == {**VALID, "lost": 4}
 
 
 def test_a_box_that_is_no_bytes_is_named_where_boxes_are_opened() -> None:
