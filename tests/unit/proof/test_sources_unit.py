@@ -53,6 +53,15 @@ def fetch_fault(
 # Checkpoints
 
 
+def test_any_file_is_given_by_its_own_path_and_none_where_there_is_none() -> None:
+    folder = Folder(files())
+    opened = TileSource(folder)
+
+    assert opened.file("checkpoints/31") == files()["checkpoints/31"]
+    assert opened.file("checkpoints/32") is None
+    assert folder.asked == ["checkpoints/31", "checkpoints/32"]
+
+
 def test_the_golden_files_are_valid_and_the_whole_report_is_known() -> None:
     folder = Folder(files())
     report = audit(TileSource(folder), VKEY)
