@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from ledger import codec
 from ledger.domain.stream import UnknownEventType
 from ledger.log.database import SealedEntry
 from ledger.rules.errors import RuleError
@@ -34,6 +35,7 @@ class Runner:
 
     def __init__(self, source: Source, *, chunk: int = CHUNK) -> None:
         """Take the log whose database holds the views, and the entries of a chunk."""
+        codec.install()
         self._source = source
         self._store = ViewStore(source.engine)
         self._streams = Streams(source)

@@ -26,7 +26,7 @@ def commands_named(connection: Connection, names: Sequence[tuple[str, str]]) -> 
     for part in _parts(names):
         if connection.dialect.name == "postgresql":
             by, ids = [list(column) for column in zip(*part, strict=True)]
-            wanted = "unnest(%s::text[], %s::text[])"
+            wanted = "unnest(%b::text[], %b::text[])"
             sql = f'{_COMMANDS}{wanted} AS n(a, b) ON c."by" = n.a AND c.id = n.b'
             yield from (tuple(row) for row in connection.exec_driver_sql(sql, (by, ids)))
         else:
@@ -40,7 +40,7 @@ def entries_of(connection: Connection, streams: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of all entries of several streams, stream by stream, each in order."""
     for part in _parts(streams):
         if connection.dialect.name == "postgresql":
-            sql = f"{_ENTRIES}unnest(%s::text[]) AS n(a) ON e.stream = n.a ORDER BY e.stream, e.seq"
+            sql = f"{_ENTRIES}unnest(%b::text[]) AS n(a) ON e.stream = n.a ORDER BY e.stream, e.seq"
             yield from (tuple(row) for row in connection.exec_driver_sql(sql, (list(part),)))
         else:
             sql = _ENTRIES + _values(_places(len(part)), 1)

@@ -27,7 +27,6 @@ from ledger.rules.text import format_time, party_stream
 
 STREAMS_KEPT = 50_000
 _CAUGHT_UP_MAX = 900
-_WORTH_READING_AHEAD = 4
 
 
 class Tip:
@@ -104,7 +103,7 @@ class Tip:
         """Read those of the streams that are not at hand, all at once."""
         self._refresh()
         missing = [name for name in names if name not in self._streams and name not in self._absent]
-        if len(missing) < _WORTH_READING_AHEAD:
+        if not missing:
             return
         found = _fold(self._recorder.entries_of_streams(missing))
         for name in missing:

@@ -41,7 +41,8 @@ def _values(table: Table, dialect: Dialect) -> str:
 
 @cache
 def _unnest(table: Table, dialect: Dialect) -> str:
-    arrays = ", ".join(f"%s::{_array_type(column.type)}[]" for column in table.columns)
+    # In binary form: as text, every element is searched for what has to be escaped.
+    arrays = ", ".join(f"%b::{_array_type(column.type)}[]" for column in table.columns)
     return f"INSERT INTO {_target(table, dialect)} SELECT * FROM unnest({arrays})"  # noqa: S608
 
 

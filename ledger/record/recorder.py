@@ -21,7 +21,7 @@ from eventsourcing.persistence import (
     Notification,
     StoredEvent,
 )
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, bindparam, select, update
 
 from ledger.crashpoints import CrashPoint, reach
 from ledger.record.database import reading, translated, writing
@@ -36,6 +36,17 @@ from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, REGISTERED_KE
 _E: Final = ENTRY.c
 # Changes nothing, and takes the row's lock as every change does.
 _SAME_HEAD: Final = update(HEAD).where(HEAD.c.id == 1).values(epoch=HEAD.c.epoch)
+# Made once: building it again costs more than running it.
+_SWAP_HEAD: Final = (
+    update(HEAD)
+    .where(
+        HEAD.c.id == 1,
+        HEAD.c.size == bindparam("old_size"),
+        HEAD.c.leaf.is_not_distinct_from(bindparam("old_leaf")),
+        HEAD.c.epoch == bindparam("old_epoch"),
+    )
+    .values(size=bindparam("new_size"), leaf=bindparam("new_leaf"), epoch=bindparam("new_epoch"))
+)
 _STORED: Final = (_E.stream, _E.seq, _E.type, _E.entry)
 
 
@@ -287,18 +298,9 @@ def _move_head(connection: Connection, batch: Batch) -> None:
 
 
 def _swap_head(connection: Connection, expected: HeadRow, wanted: HeadRow) -> None:
-    head = HEAD.c
-    swap = (
-        update(HEAD)
-        .where(
-            head.id == 1,
-            head.size == expected.size,
-            head.leaf.is_not_distinct_from(expected.leaf),
-            head.epoch == expected.epoch,
-        )
-        .values(size=wanted.size, leaf=wanted.leaf, epoch=wanted.epoch)
-    )
-    if connection.execute(swap).rowcount != 1:
+    values = {f"old_{name}": value for name, value in expected._asdict().items()}
+    values |= {f"new_{name}": value for name, value in wanted._asdict().items()}
+    if connection.execute(_SWAP_HEAD, values).rowcount != 1:
         raise HeadMoved(expected=expected, found=_head(connection))
 
 

@@ -247,7 +247,7 @@ def test_an_unknown_type_stops_the_views_before_it(reader: LogReader) -> None:
     [
         (lambda rows: [row for row in rows if row.index != 13], "it is missing"),
         (lambda rows: [row for row in rows if row.index < 13], "it is missing"),
-        (change(13, entry=b"{"), r"its bytes are no entry \(JSONDecodeError\)"),
+        (change(13, entry=b"{"), "its bytes are no JSON"),
         (change(13, entry=b"{}"), r"its bytes are no entry \(KeyError\)"),
         (change(13, entry=b"[]"), r"its bytes are no entry \(AttributeError\)"),
         (change(13, stream="item/cards/9"), "its bytes say entry 13 of item/cards/1"),
