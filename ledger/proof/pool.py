@@ -5,6 +5,9 @@ The result is the same either way: the error of the entry with the smallest inde
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from types import TracebackType
@@ -27,6 +30,18 @@ def first_bad(batch: Sequence[Signed]) -> int | None:
     return None
 
 
+def _end_with_parent() -> None:
+    """End this process when the one that started it was killed: nothing tells it otherwise."""
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
+
+
+def _outlive_nobody() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _check(signed: Signed) -> None:
     for job in signed.jobs:
         verify(job.alg, public=job.public, signature=job.signature, message=job.message)
@@ -37,7 +52,9 @@ class SignaturePool:
 
     def __init__(self, processes: int) -> None:
         """Use `processes` processes; 1 checks here."""
-        self._executor = ProcessPoolExecutor(processes) if processes > 1 else None
+        self._executor = (
+            ProcessPoolExecutor(processes, initializer=_end_with_parent) if processes > 1 else None
+        )
 
     def __enter__(self) -> Self:
         """Enter."""

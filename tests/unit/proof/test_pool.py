@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -104,6 +109,32 @@ def test_an_error_inside_ends_the_processes_and_goes_on() -> None:
     assert ended is not None
     with pytest.raises(RuntimeError, match="after shutdown"):
         ended.submit(first_bad, [])
+
+
+KILLED = """
+import os, signal, time
+from ledger.proof.pool import SignaturePool
+
+executor = SignaturePool(2)._executor
+for waiting in [executor.submit(time.sleep, 0.1) for _ in range(2)]:
+    waiting.result()
+print(len(executor._processes), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_processes_end_when_the_one_that_started_them_is_killed() -> None:
+    """They hold its stdout: as long as one of them lives, there is no end to read."""
+    killed = subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        out, _ = killed.communicate(timeout=20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(killed.pid, signal.SIGKILL)
+
+    assert (killed.returncode, out) == (-signal.SIGKILL, b"2\n")
 
 
 def test_waiting_checks_are_not_run_once_the_answer_is_known() -> None:
