@@ -79,6 +79,17 @@ class Program:
         assert ran.code == 0, ran
         return ran.document
 
+    def killed_at(self, point: str, *arguments: object) -> Ran:
+        """Run until the program kills itself at a point: `C5`, or `C5:3` for the third time."""
+        before = self.env
+        self.env = {**before, "YINZHENG_CRASH_AT": point}
+        try:
+            ran = self(*arguments)
+        finally:
+            self.env = before
+        assert ran.code == -signal.SIGKILL, (point, ran)
+        return ran
+
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         # A shell starts what runs in its background deaf to this signal, and so its children.
         deaf = signal.signal(signal.SIGINT, signal.default_int_handler)

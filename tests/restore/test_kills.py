@@ -12,7 +12,7 @@ import pytest
 
 from ledger.crashpoints import CrashPoint
 from tests import figures
-from tests.cli.running import Program, Ran
+from tests.cli.running import Program
 from tests.restore.making import Told, put_back, rows_of
 
 SIGKILL = -9
@@ -30,21 +30,6 @@ class Shop:
     def folder(self) -> Path:
         return self.told.run.folder
 
-    def killed_at(self, point: str, *arguments: object) -> Ran:
-        before, self.program.env = (
-            self.program.env,
-            {
-                **self.program.env,
-                "YINZHENG_CRASH_AT": point,
-            },
-        )
-        try:
-            ran = self.program(*arguments)
-        finally:
-            self.program.env = before
-        assert ran.code == SIGKILL, (point, ran)
-        return ran
-
 
 @pytest.fixture
 def shop(told: Told, state: Path) -> Iterator[Shop]:
@@ -61,7 +46,7 @@ def test_a_killed_healing_is_run_again(shop: Shop, point: str) -> None:
     put_back(shop.told.copies[1], shop.folder)
     arguments = ("restore", "--dir", shop.folder, "--mirror", shop.told.mirror, "--json")
 
-    shop.killed_at(point, *arguments)
+    shop.program.killed_at(point, *arguments)
 
     # Until everything is back the ledger stays locked; whole, it may go on at once.
     between = shop.program("submit", "/dev/null", "--dir", shop.folder, "--json")
@@ -84,7 +69,7 @@ def test_a_healing_may_be_killed_at_every_batch(shop: Shop) -> None:
     sizes = []
 
     for _ in range(4):
-        shop.killed_at("R3", *arguments)
+        shop.program.killed_at("R3", *arguments)
         sizes.append(shop.program.json("status", "--dir", shop.folder)["size"])
 
     assert sizes == sorted(set(sizes))
@@ -99,7 +84,7 @@ def test_a_killed_backup_looks_like_none_and_is_run_again(
     to = tmp_path / "backup"
     arguments = ("backup", "--dir", shop.folder, "--to", to, "--with-keys", "--json")
 
-    shop.killed_at(point, *arguments)
+    shop.program.killed_at(point, *arguments)
 
     assert not to.exists()
     half = shop.program("restore", tmp_path / ".backup.backup", "--dir", tmp_path / "x", "--json")
@@ -124,7 +109,7 @@ def test_a_killed_restore_leaves_no_ledger_and_is_run_again(
         url.write_text(request.getfixturevalue("postgres_url"), encoding="utf-8")
         arguments += ("--database", f"@{url}")
 
-    shop.killed_at("B3", *arguments)
+    shop.program.killed_at("B3", *arguments)
 
     assert not again.exists()
     ran = shop.program(*arguments)
@@ -182,7 +167,7 @@ def test_a_mirror_and_the_verifier_key_are_enough_to_begin_again(
     lacking = shop.program("restore", "--dir", shop.folder, *mirror, "--json")
     assert (lacking.code, lacking.error["code"]) == (2, "usage")
 
-    shop.killed_at("R3:3", "restore", "--dir", shop.folder, *mirror, "--vkey", f"@{vkey}")
+    shop.program.killed_at("R3:3", "restore", "--dir", shop.folder, *mirror, "--vkey", f"@{vkey}")
     again = shop.program("restore", "--dir", shop.folder, *mirror, "--json")
 
     assert again.code == 0, again
