@@ -15,8 +15,8 @@ from api.metrics import Metrics
 from api.settings import Settings
 from api.submitting import read_submissions
 from api.telemetry import BatchLog
-from ledger.admission import WriteQuota
 from ledger.queue import Bounds
+from ledger.quota import WriteQuota
 from ledger.rules.errors import Malformed
 from ledger.submission import Prepared, Submission
 from ledger.writer import Writer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ledger.admission import Quota
+from ledger.quota import Quota
 
 QUEUE_COMMANDS = 8_000
 QUEUE_BYTES = 32 * 1024 * 1024

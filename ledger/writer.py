@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from ledger.admission import Admission
 from ledger.application import Outcome
 from ledger.crashpoints import CrashPoint, reach
 from ledger.errors import LedgerError, WriterStopped
 from ledger.observer import Committed, Load, Nobody, Observer
 from ledger.queue import Bounds, Queue, Request, Slice
+from ledger.quota import Admission
 from ledger.record.errors import OutcomeUnknown, RecordError
 from ledger.submission import Submission
 

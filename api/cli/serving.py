@@ -20,7 +20,7 @@ from api.folder import LedgerFolder
 from api.house import House
 from api.settings import QUEUE_COMMANDS, QUOTA, Level, Settings
 from api.submitting import COMMANDS_MAX
-from ledger.admission import Quota
+from ledger.quota import Quota
 
 LOOPBACK = "127.0.0.1"
 _PORT_MAX = 65_535

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from api.settings import Settings
-from ledger.admission import Quota
+from ledger.quota import Quota
 from ledger.record.errors import DatabaseUnavailable
 from ledger.submission import Prepared
 from tests.api.serving import JSON, Served, body_of, furnish, serve

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.admission import Quota, WriteQuota
 from ledger.errors import QuotaExceeded
+from ledger.quota import Quota, WriteQuota
 from ledger.rules.compose import Draft
 from ledger.submission import Prepared, Submission
 from tests.databases import sqlite_file_url
