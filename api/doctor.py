@@ -18,13 +18,12 @@ from api.checkup import Check, Status, ok, unknown, warning, wrong
 from api.client_errors import ClientError
 from api.house import House
 from api.places import check_disk, check_file_system, check_modes
-from api.receipts import pin_log, read_receipt
+from api.receipts import check_path, pin_log, read_receipt
 from api.servers import check_settings
 from ledger.errors import LedgerError
 from ledger.log.errors import LogError
 from ledger.log.standing import Class, Promise, Standing
 from ledger.proof.errors import VerificationError
-from ledger.proof.merkle import check_inclusion
 from ledger.record.errors import RecordError
 from ledger.record.schema import check_schema
 from ledger.record.settings import settings_of
@@ -124,16 +123,8 @@ def read_promise(house: House, path: Path) -> Promise:
     first = house.reader.entry(0)
     assert first is not None  # noqa: S101 - an open ledger has an entry 0
     receipt = read_receipt(document, pin_log(first.entry, vkey=house.vkey))
-    statement = receipt["statement"]
-    leaf = bytes.fromhex(receipt["leaf"])
-    check_inclusion(
-        leaf=leaf,
-        index=receipt["index"] - statement["from"],
-        size=statement["count"],
-        path=[bytes.fromhex(node) for node in receipt["path"]],
-        root=bytes.fromhex(statement["root"]),
-    )
-    return Promise(receipt["index"], leaf)
+    check_path(receipt)
+    return Promise(receipt["index"], bytes.fromhex(receipt["leaf"]))
 
 
 def _schema(house: House) -> Iterator[Check]:

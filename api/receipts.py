@@ -173,10 +173,25 @@ def check_entry(
     held = (entry.index, entry.command.raw if entry.command else b"", entry.sigs)
     if held != (receipt["index"], command, sigs):
         raise ReceiptRefused("command", "the entry holds something else", receipt)
+    check_path(receipt)
+
+
+def check_path(receipt: dict[str, Any]) -> None:
+    """Check that the leaf of a receipt is in the batch that was signed.
+
+    Args:
+        receipt: As `read_receipt` returned it.
+
+    Raises:
+        ReceiptRefused: Its step is `path`.
+
+    Spec: docs/spec.md section 12.
+
+    """
     statement = receipt["statement"]
     try:
         check_inclusion(
-            leaf=leaf,
+            leaf=bytes.fromhex(receipt["leaf"]),
             index=receipt["index"] - statement["from"],
             size=statement["count"],
             path=[bytes.fromhex(node) for node in receipt["path"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -27,10 +28,7 @@ router = APIRouter(prefix="/v1", tags=["log"])
 )
 async def get_log(request: Request, rooms: Here) -> Response:
     """Read origin, checkpoint key, sizes and the delay that receipts promise."""
-    read_query(request)
-    document = await rooms.read(_log, rooms)
-    fresh = await rooms.read(freshness, rooms)
-    return json_answer(request, document, headers=fresh.headers)
+    return await _answer(request, rooms, _log)
 
 
 def _log(rooms: Rooms) -> dict[str, Any]:
@@ -54,10 +52,7 @@ def _log(rooms: Rooms) -> dict[str, Any]:
 )
 async def get_policy(request: Request, rooms: Here) -> Response:
     """Read the whole policy in force after the last entry, and the digest that commands name."""
-    read_query(request)
-    document = await rooms.read(_policy, rooms)
-    fresh = await rooms.read(freshness, rooms)
-    return json_answer(request, document, headers=fresh.headers)
+    return await _answer(request, rooms, _policy)
 
 
 def _policy(rooms: Rooms) -> dict[str, Any]:
@@ -65,6 +60,15 @@ def _policy(rooms: Rooms) -> dict[str, Any]:
     entry = _opening(rooms) if published is None else read_entry(published.entry)
     policy = _body(entry)["policy"]
     return {"digest": policy_digest(policy), "policy": policy, "since": entry.index}
+
+
+async def _answer(
+    request: Request, rooms: Rooms, read: Callable[[Rooms], dict[str, Any]]
+) -> Response:
+    read_query(request)
+    document = await rooms.read(read, rooms)
+    fresh = await rooms.read(freshness, rooms)
+    return json_answer(request, document, headers=fresh.headers)
 
 
 def _opening(rooms: Rooms) -> Entry:

@@ -16,8 +16,7 @@ import httpx2
 
 from api.actors import Prepared
 from api.desk import Hand, Order
-from api.receipts import read_receipt
-from ledger.proof.merkle import check_inclusion
+from api.receipts import check_path, read_receipt
 from tests.kills.customers import signed
 from tests.kills.sites import Site
 
@@ -115,14 +114,8 @@ class Trader:
     def _keep(self, prepared: Prepared, document: dict[str, Any]) -> None:
         """Check a receipt as far as it goes without the entry, and keep what it promises."""
         receipt = read_receipt(document, self.site.log)
-        statement, leaf = receipt["statement"], bytes.fromhex(receipt["leaf"])
-        check_inclusion(
-            leaf=leaf,
-            index=receipt["index"] - statement["from"],
-            size=statement["count"],
-            path=[bytes.fromhex(node) for node in receipt["path"]],
-            root=bytes.fromhex(statement["root"]),
-        )
+        check_path(receipt)
+        leaf = bytes.fromhex(receipt["leaf"])
         self.promises.append(Promise(receipt["index"], leaf, prepared.digest))
 
     def _read(self, http: httpx2.Client, number: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from typing import IO, Any
@@ -23,6 +24,8 @@ def child(request: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> None:
     empty = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((empty, 0), (out.fileno(), 1), (err.fileno(), 2)):
         os.dup2(source, target)
+    # Whatever runs in a shell's background is deaf to it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["yinzheng", *request["arguments"]]
     code = 70
     try:

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,19 @@ class Program:
             )
         finally:
             signal.signal(signal.SIGINT, deaf)
+
+    @contextmanager
+    def serving(self, *arguments: object) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
+        """Run a command that serves; give its one line and its process, which ends here."""
+        running = self.start(*arguments, "--json")
+        try:
+            assert running.stdout is not None
+            line = running.stdout.readline()
+            assert line, running.communicate()
+            yield json.loads(line), running
+        finally:
+            running.kill()
+            running.communicate()
 
 
 def address(number: int) -> str:

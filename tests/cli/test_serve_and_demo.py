@@ -7,10 +7,7 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,22 +16,6 @@ from api.market import Dice, Market
 from api.marketday import OPENS_AT, POLICY, SEED, MarketDay
 from ledger.clock import FixedClock
 from tests.cli.running import Program
-
-
-@contextmanager
-def serving(
-    program: Program, *arguments: object
-) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
-    """Run a command that serves; give its one line and its process."""
-    running = program.start(*arguments, "--json")
-    try:
-        assert running.stdout is not None
-        line = running.stdout.readline()
-        assert line, running.communicate()
-        yield json.loads(line), running
-    finally:
-        running.kill()
-        running.communicate()
 
 
 def stop(running: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str]:
@@ -61,7 +42,7 @@ def demo(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_serve_prints_its_address_once_it_answers_and_stops_gracefully(
     program: Program, imported: Path, how: signal.Signals
 ) -> None:
-    with serving(program, "serve", "--dir", imported) as (ready, running):
+    with program.serving("serve", "--dir", imported) as (ready, running):
         assert ready == {"url": ready["url"], "pid": running.pid}
         assert get(f"{ready['url']}/livez")
         key = f"@{imported / 'vkey'}"
@@ -73,7 +54,7 @@ def test_serve_prints_its_address_once_it_answers_and_stops_gracefully(
 def test_metrics_have_a_port_of_their_own_where_one_is_wanted(
     program: Program, ledger: Path
 ) -> None:
-    with serving(program, "serve", "--dir", ledger, "--metrics-port", "0") as (ready, running):
+    with program.serving("serve", "--dir", ledger, "--metrics-port", "0") as (ready, running):
         assert b"yinzheng_log_entries " in get(ready["metrics"])
         with pytest.raises(urllib.error.HTTPError) as refused:
             get(f"{ready['url']}/metrics")
@@ -88,7 +69,7 @@ def test_metrics_have_a_port_of_their_own_where_one_is_wanted(
 
 
 def test_a_taken_port_is_told(program: Program, imported: Path) -> None:
-    with serving(program, "serve", "--dir", imported) as (ready, _):
+    with program.serving("serve", "--dir", imported) as (ready, _):
         port = ready["url"].rpartition(":")[2]
 
         ran = program("serve", "--dir", imported, "--port", port, "--json")
@@ -124,7 +105,7 @@ def test_the_demo_is_shown_to_people(program: Program, demo: Path) -> None:
 
 
 def test_the_demo_serves_what_it_played(program: Program, demo: Path) -> None:
-    with serving(program, "demo", "--dir", demo) as (ready, running):
+    with program.serving("demo", "--dir", demo) as (ready, running):
         assert ready["verdict"] == "valid"
         item = json.loads(get(f"{ready['url']}/v1/items/{ready['item']}"))
         assert item["owner"] == ready["party"]

@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,11 @@ from tests.cli.running import Program
 from tests.unit.hardware.conftest import PIN, make_token, softhsm_module
 
 
-@contextmanager
 def signing(
-    program: Program, folder: Path, path: Path, *more: object
-) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
+    program: Program, folder: Path, path: Path
+) -> AbstractContextManager[tuple[dict[str, Any], subprocess.Popen[str]]]:
     """Run the signer of a folder; give its one line and its process."""
-    running = program.start("signer", "--dir", folder, "--socket", path, *more, "--json")
-    try:
-        assert running.stdout is not None
-        line = running.stdout.readline()
-        assert line, running.communicate()
-        yield json.loads(line), running
-    finally:
-        running.kill()
-        running.communicate()
+    return program.serving("signer", "--dir", folder, "--socket", path)
 
 
 @pytest.fixture

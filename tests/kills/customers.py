@@ -20,8 +20,8 @@ from api.actors import Prepared
 from api.desk import Hand, Order, write
 from api.receipts import read_receipt
 from ledger.clock import SystemClock
-from ledger.rules.canonical import encode
 from ledger.rules.compose import Context
+from tests.api.serving import body_of
 from tests.kills.servers import PATIENCE_S
 from tests.kills.sites import Site
 
@@ -136,15 +136,7 @@ def signed(site: Site, order: Order) -> Prepared:
     """Compose and sign a command for the log of a site, dated now."""
     context = Context(site.log.origin, site.policy, SystemClock().now())
     command, submission = write(context, order, random=os.urandom)
-    document = {
-        "command": command.document,
-        "disclosures": [
-            {"name": one.name, "salt": one.salt, "value": one.value}
-            for one in submission.disclosures
-        ],
-        "sigs": list(submission.sigs),
-    }
-    return Prepared(command.raw, command.digest, submission.sigs, encode(document))
+    return Prepared(command.raw, command.digest, submission.sigs, body_of(submission))
 
 
 class Watcher:

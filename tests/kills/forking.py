@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,36 +22,16 @@ import uvicorn.protocols.http.auto
 import uvicorn.protocols.websockets.auto
 
 import api.app
-from api.cli.main import main
+from tests.cli.forked import child
 
 PRELOADED = (api.app, psycopg, uvicorn)
-
-
-def child(request: dict[str, Any]) -> None:
-    """Become the program; never returns."""
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    out = os.open(request["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    err = os.open(request["err"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (err, 2)):
-        os.dup2(source, target)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["yinzheng", *request["arguments"]]
-    code = 70
-    try:
-        main()
-    except SystemExit as exit_:
-        code = exit_.code if isinstance(exit_.code, int) else 70
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def start(request: dict[str, Any]) -> dict[str, Any]:
     process = os.fork()
     if process == 0:
-        child(request)
+        with Path(request["out"]).open("wb") as out, Path(request["err"]).open("ab") as err:
+            child(request, out, err)
     return {"pid": process}
 
 

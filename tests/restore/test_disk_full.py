@@ -18,7 +18,7 @@ import pytest
 from api.desk import Hand, Order, write
 from api.folder import LedgerFolder
 from api.house import new_key
-from ledger.rules.canonical import decode, encode
+from tests.api.serving import body_of
 from tests.cli.running import Program
 
 MIB = 1024 * 1024
@@ -64,12 +64,7 @@ def registration(folder: Path, party: str) -> bytes:
         ]
         body = {"class": "member", "key": key.key(), "party": party}
         _, submission = write(house.context(), Order("register-party/1", hands, body))
-    document = {
-        "command": decode(submission.command, limit=1 << 20),
-        "disclosures": [],
-        "sigs": list(submission.sigs),
-    }
-    return encode(document)
+    return body_of(submission)
 
 
 def ask(url: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
@@ -95,10 +90,8 @@ def until(url: str, wanted: int, body: bytes | None = None) -> dict[str, Any]:
 
 def test_a_server_is_read_only_while_the_disk_is_low(filling: Filling) -> None:
     bodies = [registration(filling.folder, f"party-{number}") for number in range(3)]
-    serving = filling.program.start("serve", "--dir", filling.folder, "--json")
-    try:
-        assert serving.stdout is not None
-        url = json.loads(serving.stdout.readline())["url"]
+    with filling.program.serving("serve", "--dir", filling.folder) as (told, _):
+        url = told["url"]
         commands, ready = f"{url}/v1/commands", f"{url}/readyz"
         assert ask(commands, bodies[0])[0] in {200, 201}
 
@@ -115,9 +108,6 @@ def test_a_server_is_read_only_while_the_disk_is_low(filling: Filling) -> None:
         filling.empty()
         until(ready, 200)
         assert ask(commands, bodies[2])[0] in {200, 201}
-    finally:
-        serving.kill()
-        serving.communicate()
 
 
 def test_a_command_says_which_disk_is_low_and_goes_on_when_there_is_room(filling: Filling) -> None:

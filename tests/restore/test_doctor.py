@@ -14,9 +14,10 @@ import pytest
 
 from api.adopting import ADOPTION_TAG, Known, adopt_mark
 from api.checkup import Status
+from api.client_errors import ReceiptRefused
 from api.desk import Hand, Order, send
 from api.disk import DiskGuard
-from api.doctor import Diagnosis, examine
+from api.doctor import Diagnosis, examine, read_promise
 from api.folder import LedgerFolder
 from api.healing import heal
 from api.house import House
@@ -247,6 +248,17 @@ def test_what_is_no_receipt_could_not_be_checked(told: Told, tmp_path: Path, tex
 
     assert status_of(found, "receipt") is Status.UNKNOWN
     assert status_of(found, "standing") is Status.OK
+
+
+def test_a_receipt_whose_leaf_was_never_signed_is_refused(told: Told, receipt: Path) -> None:
+    document = json.loads(receipt.read_text(encoding="utf-8"))
+    document["leaf"] = "00" * 32
+    receipt.write_text(json.dumps(document), encoding="utf-8")
+
+    with told.run.open() as house, pytest.raises(ReceiptRefused) as refused:
+        read_promise(house, receipt)
+
+    assert (refused.value.step, refused.value.receipt) == ("path", document)
 
 
 def test_a_forged_receipt_accuses_nobody(told: Told, receipt: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,25 +19,13 @@ def program(state: Path) -> Iterator[Program]:
     program.close()
 
 
-@contextmanager
-def serving(program: Program, *arguments: object) -> Iterator[str]:
-    running = program.start("serve", *arguments, "--json")
-    try:
-        assert running.stdout is not None
-        line = running.stdout.readline()
-        assert line, running.communicate()
-        yield json.loads(line)["url"]
-    finally:
-        running.kill()
-        running.communicate()
-
-
 def test_a_server_over_an_older_copy_answers_reads_only_until_it_is_healed(
     told: Told, program: Program
 ) -> None:
     put_back(told.copies[3], told.run.folder)
     body = registration(told.run.folder, "late")
-    with serving(program, "--dir", told.run.folder) as url:
+    with program.serving("serve", "--dir", told.run.folder) as (line, _):
+        url = line["url"]
         status, problem = ask(f"{url}/v1/commands", body)
         assert (status, problem["code"]) == (503, "write-locked")
         assert problem["evidence"]["class"] == "R3-or-R4"
@@ -61,7 +47,8 @@ def test_a_server_over_an_older_copy_answers_reads_only_until_it_is_healed(
 def test_a_server_that_depends_on_a_mirror_waits_for_it(told: Told, program: Program) -> None:
     away = Path(told.mirror).rename(told.mirror + "-away")
     body = registration(told.run.folder, "late")
-    with serving(program, "--dir", told.run.folder, "--mirror", told.mirror) as url:
+    with program.serving("serve", "--dir", told.run.folder, "--mirror", told.mirror) as (line, _):
+        url = line["url"]
         status, problem = ask(f"{url}/v1/commands", body)
         assert (status, problem["evidence"]["class"]) == (503, "R5")
         away.rename(told.mirror)
@@ -80,7 +67,8 @@ def test_a_whole_machine_that_came_back_is_caught_by_a_mirror_at_start(
         for path in state.rglob("mark*"):
             path.unlink()
         house.mark.begin()
-    with serving(program, "--dir", told.run.folder, "--mirror", told.mirror) as url:
+    with program.serving("serve", "--dir", told.run.folder, "--mirror", told.mirror) as (line, _):
+        url = line["url"]
         status, problem = ask(f"{url}/v1/commands", body)
         assert (status, problem["evidence"]["class"]) == (503, "R3")
         assert problem["evidence"]["missing"] == told.size - size
