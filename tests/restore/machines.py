@@ -13,14 +13,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 from unittest import mock
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import create_engine, make_url
 
 from api.auditing import folder_of_ledger
-from api.backup import Steps, make_backup
+from api.backup import make_backup, read_backup
+from api.config import SQLITE_FILE
 from api.house import House
 from ledger.application import Accepted, Outcome
 from ledger.errors import WriteLocked
@@ -31,26 +31,15 @@ from ledger.proof.checkpoint import open_checkpoint
 from ledger.proof.hashing import leaf_hash
 from ledger.proof.tree import MemoryTree
 from ledger.proof.vkey import VerifierKey
-from ledger.record.database import reading
+from ledger.record.database import open_engine_read_only
 from ledger.submission import Submission
 from tests.cli.running import Program
 from tests.databases import fresh_postgres_database
-from tests.restore.making import ROWS, Run, copy_of, mirror_of, put_back
+from tests.restore.making import QUIET, Run, copy_of, mirror_of, put_back, rows_in
 
-QUIET = Steps(lambda _done, _all: None, lambda _done, _all: None)
-EVENTS, EVERY = 40, 8
-Rows = dict[str, list[tuple[Any, ...]]]
+EVERY = 8
 INDEX_AT = {"entry": 0, "command": 3, "registered_key": 2, "disclosure": 0}
 """The column of a table's rows that names the entry with which a row came."""
-
-
-def rows_in(engine: Engine) -> Rows:
-    """Every row that must come back."""
-    with reading(engine) as connection:
-        return {
-            name: [tuple(row) for row in connection.execute(text(sql))]
-            for name, sql in ROWS.items()
-        }
 
 
 @dataclass(frozen=True)
@@ -65,16 +54,18 @@ class Copy:
 class Machine:
     """One ledger, what was promised about it, and the program that is killed."""
 
-    def __init__(self, folder: Path, program: Program, server: str | None, stack: ExitStack):
-        """Let a ledger live through a run; its database is on `server`, or a file."""
+    def __init__(
+        self, folder: Path, program: Program, server: str | None, stack: ExitStack, events: int
+    ) -> None:
+        """Let a ledger live through a run; see `living_machine`."""
         self.program, self._server, self._stack = program, server, stack
-        self._home, self.kills = folder, 0
+        self._home, self._events, self.kills = folder, events, 0
         self._receipts: list[tuple[int, bytes]] = []
         self._roots: dict[int, bytes] = {}
         self._url = self.new_database()
         self.run = Run(folder / "ledger", seed="kills", database=self._url)
         self.copies: list[Copy] = []
-        for number in range(0, EVENTS, EVERY):
+        for number in range(0, events, EVERY):
             self.copies.append(self._copy(folder / f"copy-{number}"))
             with self.house() as house:
                 for _ in range(EVERY):
@@ -171,8 +162,18 @@ class Machine:
         found = (report.verdict, report.derived, report.size)
         assert found == ("valid", "yes", len(self.leaves)), report
         gone = [index for index, leaf in self._receipts if self.leaves[index] != leaf]
-        assert (gone, len(self._receipts) > EVENTS) == ([], True)
+        assert (gone, len(self._receipts) > self._events) == ([], True)
         assert self._mark_on_disk() == self._marked, "something was signed"
+
+    def check_backup(self, backup: Path) -> None:
+        """Check that a backup holds all that the machine has."""
+        read = read_backup(backup)
+        assert (read.size, read.unpublished) == (len(self.leaves), 0)
+        engine = open_engine_read_only(f"sqlite:///{backup / SQLITE_FILE}")
+        try:
+            assert rows_in(engine) == self.wanted
+        finally:
+            engine.dispose()
 
     def _check_beginning(self, house: House) -> int:
         """Check that no row contradicts what was promised, and none is half there."""
@@ -216,3 +217,20 @@ class Machine:
             connection.exec_driver_sql(f"DROP DATABASE {target} WITH (FORCE)")
             connection.exec_driver_sql(f"CREATE DATABASE {target} TEMPLATE {source}")
         admin.dispose()
+
+
+@contextmanager
+def living_machine(folder: Path, server: str | None, *, events: int) -> Iterator[Machine]:
+    """Make a machine.
+
+    Args:
+        folder: For all that is its own, its marks too.
+        server: A PostgreSQL server for its databases; files when None.
+        events: How many it lives through; at every eighth a copy is kept.
+
+    """
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        program = Program(folder / "state")
+        stack.callback(program.close)
+        yield Machine(folder, program, server, stack, events)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, text
 
+from api.backup import Steps
 from api.desk import Order, send
 from api.enrolment import Hand, enrol, open_namespace
 from api.folder import LedgerFolder
@@ -20,11 +22,15 @@ from ledger.clock import FixedClock
 from ledger.log.export import export_log
 from ledger.proof.checkpoint import Checkpoint, open_checkpoint
 from ledger.proof.vkey import VerifierKey
+from ledger.record.database import reading
 from ledger.rules.text import time_us
 
 SECOND_US = 1_000_000
 EVENTS = 60
 EVERY = 10
+QUIET = Steps(lambda _done, _all: None, lambda _done, _all: None)
+"""Nobody is told how far a backup is."""
+Rows = dict[str, list[tuple[Any, ...]]]
 START_US = time_us("2026-11-22T09:00:00.000000Z", field="start")
 
 
@@ -40,6 +46,15 @@ ROWS = {
     "view_history": "SELECT * FROM view_history ORDER BY entry_index",
     "view_party": "SELECT * FROM view_party ORDER BY party",
 }
+
+
+def rows_in(engine: Engine) -> Rows:
+    """Every row that must come back."""
+    with reading(engine) as connection:
+        return {
+            name: [tuple(row) for row in connection.execute(text(sql))]
+            for name, sql in ROWS.items()
+        }
 
 
 def rows_of(folder: Path) -> dict[str, list[Any]]:

@@ -15,16 +15,15 @@ from typing import Any
 
 import pytest
 
-from api.backup import Steps, make_backup, read_backup
+from api.backup import make_backup, read_backup
 from api.restoring import restore_backup
 from ledger.errors import BackupDamaged, BackupRefused, LedgerExists
 from ledger.log.standing import Class
 from ledger.record.copying import TABLES, close_file
 from ledger.record.database import open_engine
 from ledger.record.tables import HEAD, METADATA
-from tests.restore.making import Run, published, rows_of
+from tests.restore.making import QUIET, Run, published, rows_of
 
-QUIET = Steps(lambda _done, _all: None, lambda _done, _all: None)
 NO_BOXES = {"disclosure"}
 
 

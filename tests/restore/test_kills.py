@@ -13,6 +13,7 @@ import pytest
 from ledger.crashpoints import CrashPoint
 from tests import figures
 from tests.cli.running import Program
+from tests.restore.machines import living_machine
 from tests.restore.making import Told, put_back, rows_of
 
 SIGKILL = -9
@@ -117,6 +118,29 @@ def test_a_killed_restore_leaves_no_ledger_and_is_run_again(
     assert ran.document["standing"]["class"] == "R1"
     assert shop.program("audit", "--dir", again).code == 0
     figures.record("backups and restores killed and run again", 1, unit="kills")
+
+
+def test_a_ledger_on_postgresql_survives_each_point_of_healing_and_backing_up(
+    tmp_path: Path, postgres_server_url: str
+) -> None:
+    to = tmp_path / "backup"
+    with living_machine(tmp_path / "machine", postgres_server_url, events=8) as machine:
+        machine.put_back(machine.copies[0])
+        for point in ("R1", "R2", "R3", "R4"):
+            machine.kill(point, *machine.restore_arguments())
+            machine.check_locked()
+        assert machine.program(*machine.restore_arguments()).code == 0
+        machine.check_whole()
+
+        arguments = ("backup", "--dir", machine.folder, "--to", to, "--json")
+        for point in ("B1", "B2"):
+            machine.kill(point, *arguments)
+            assert not to.exists()
+            machine.check_whole()
+        assert machine.program(*arguments).code == 0
+        machine.check_backup(to)
+    figures.record("healings killed and run again", 4, unit="kills")
+    figures.record("backups and restores killed and run again", 2, unit="kills")
 
 
 def test_a_restored_older_backup_is_locked_until_it_is_healed(shop: Shop, tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
 
 from api.auditing import folder_of_ledger
-from api.backup import Steps, make_backup
+from api.backup import make_backup
 from api.healing import heal
 from api.house import House
 from api.restoring import restore_backup
@@ -18,24 +17,14 @@ from ledger.crashpoints import CrashPoint, arm
 from ledger.errors import WriteLocked
 from ledger.log.standing import Class
 from ledger.proof.audit import audit
-from ledger.record.database import reading
 from tests.databases import fresh_postgres_database
-from tests.restore.making import ROWS, Run, mirror_of
+from tests.restore.making import QUIET, Run, mirror_of, rows_in
 
-QUIET = Steps(lambda _done, _all: None, lambda _done, _all: None)
 COPIES, EVERY = 3, 10
 
 
 class Died(BaseException):
     """Stands for SIGKILL: nothing catches it."""
-
-
-def rows(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
-    with reading(engine) as connection:
-        return {
-            name: [tuple(row) for row in connection.execute(text(sql))]
-            for name, sql in ROWS.items()
-        }
 
 
 @pytest.fixture
@@ -57,7 +46,7 @@ def test_older_copies_on_postgresql_are_locked_and_heal_to_the_very_rows(
                 run.event(house)
             house.runner.catch_up()
             house.publisher.publish()
-            mirror, wanted = mirror_of(house, tmp_path / "mirror"), rows(house.recorder.engine)
+            mirror, wanted = mirror_of(house, tmp_path / "mirror"), rows_in(house.recorder.engine)
     shutil.rmtree(run.folder)
 
     for number in range(0, COPIES * EVERY, EVERY):
@@ -72,7 +61,7 @@ def test_older_copies_on_postgresql_are_locked_and_heal_to_the_very_rows(
             kill_while_healing(run, again, mirror)
             with run.open(again, mirror=mirror) as house:
                 assert heal(house).standing.klass is Class.SAME
-                assert rows(house.recorder.engine) == wanted
+                assert rows_in(house.recorder.engine) == wanted
             with folder_of_ledger(again) as source:
                 report = audit(source, run.vkey)
             assert (report.verdict, report.derived) == ("valid", "yes")

@@ -8,25 +8,22 @@ beginning of what was promised and nobody may write or sign; run again to its en
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from api.backup import read_backup
 from api.restoring import restore_backup
 from ledger.crashpoints import CrashPoint
 from ledger.errors import BackupDamaged
 from ledger.log.standing import Class
-from ledger.record.database import open_engine_read_only
 from tests import figures
-from tests.cli.running import Program
-from tests.restore.machines import QUIET, Machine, rows_in
+from tests.restore.machines import Machine, living_machine
+from tests.restore.making import QUIET
 
 pytestmark = pytest.mark.full
 
-KILLS = 30
+KILLS, EVENTS = 30, 40
 IN_A_ROW = (1, 1, 2, 3)
 KILLS_BETWEEN_RESTORES = 5
 LOCKED = 6
@@ -48,11 +45,8 @@ def machine(
     server = None
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server_url")
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
-        program = Program(folder / "state")
-        stack.callback(program.close)
-        yield Machine(folder, program, server, stack)
+    with living_machine(folder, server, events=EVENTS) as machine:
+        yield machine
 
 
 @pytest.mark.parametrize("point", HEALING)
@@ -95,14 +89,14 @@ def test_a_backup_killed_thirty_times_is_none_until_it_is_whole(
                 restore_backup(draft, tmp_path / "half", QUIET)
             assert not (tmp_path / "half").exists()
         else:
-            check_backup(machine, draft)
+            machine.check_backup(draft)
         if kill % KILLS_BETWEEN_RESTORES and random.choice(IN_A_ROW) > 1:
             continue
         # Others write between the attempts: the backup is of what is there now.
         machine.go_on(1)
         assert machine.program(*arguments).code == 0
         assert not draft.exists()
-        check_backup(machine, to)
+        machine.check_backup(to)
         if kill % KILLS_BETWEEN_RESTORES == 0:
             restored = tmp_path / f"restored-{kill}"
             ran = machine.program(*restoring(machine, to, restored))
@@ -165,14 +159,3 @@ def restoring(machine: Machine, backup: Path, folder: Path) -> tuple[object, ...
     file = folder.with_name(f"{folder.name}.url")
     file.write_text(url, encoding="utf-8")
     return (*arguments, "--database", f"@{file}")
-
-
-def check_backup(machine: Machine, backup: Path) -> None:
-    """Check that a backup holds all that its machine has."""
-    read = read_backup(backup)
-    assert (read.size, read.unpublished) == (len(machine.leaves), 0)
-    engine = open_engine_read_only(f"sqlite:///{backup / 'ledger.sqlite'}")
-    try:
-        assert rows_in(engine) == machine.wanted
-    finally:
-        engine.dispose()
