@@ -190,7 +190,7 @@ class Judge:
             ware: The command.
             refusal: The answer.
             moment: When the command came.
-            clock: The node's clock when it answered.
+            clock: The latest time that the node's clock showed since then.
 
         """
         self.checks["refusal"] += 1

@@ -56,18 +56,22 @@ class Waiter(threading.Event):
         self._node, self._request = node, request
         self._entered: Any = None
         self._done = False
-        self._moment = node.sim.judge.now()
+        self._moment, self._since = node.sim.judge.now(), node.sim.now
 
     def enter(self, entered: Any) -> None:
         """Note what the writer gave; the answer may be there already."""
         self._entered = entered
         if self._done:
-            self._node.answer(self._request, entered.results(), self._moment)
+            self._answer(entered)
 
     def set(self) -> None:
         self._done = True
         if self._entered is not None:
-            self._node.answer(self._request, self._entered.results(), self._moment)
+            self._answer(self._entered)
+
+    def _answer(self, entered: Any) -> None:
+        results = entered.results()
+        self._node.answer(self._request, results, self._moment, since=self._since)
 
 
 class SimVault:
@@ -205,14 +209,21 @@ class Node:
         self.begin("write", self.writer.pump)
 
     def answer(
-        self, request: Request, results: Sequence[Outcome | Exception], moment: Moment
+        self,
+        request: Request,
+        results: Sequence[Outcome | Exception],
+        moment: Moment,
+        *,
+        since: int,
     ) -> None:
-        """Send the answers; `moment` is when the commands came."""
+        """Send the answers; the commands came at `moment`, which was `since` in the world."""
+        # A clock that was set back since they were decided was later then.
+        clock = self.clock.latest(since)
         for ware, outcome in zip(request.wares, results, strict=True):
-            self._judge(ware, outcome, moment)
+            self._judge(ware, outcome, moment, clock)
         self._send(request, results)
 
-    def _judge(self, ware: Ware, outcome: Outcome | Exception, moment: Moment) -> None:
+    def _judge(self, ware: Ware, outcome: Outcome | Exception, moment: Moment, clock: int) -> None:
         sim = self.sim
         if isinstance(outcome, Accepted):
             sim.outcome("accepted again" if outcome.again else "accepted")
@@ -224,7 +235,6 @@ class Node:
             sim.outcome("write locked")
         elif isinstance(outcome, (RuleError, LedgerError, VaultError)):
             sim.outcome(f"refused: {outcome.code}")
-            clock = self.clock.now()
             sim.judge.refused(ware, outcome, moment=moment, clock=clock)
         else:
             # A damaged row may make the writer stumble; it may not make it lie.

@@ -61,12 +61,19 @@ class SimClock:
         self._world_now, self._drift = world_now, drift
         self._start = world_now()
         self._skew_us = skew_us
+        # When it was set to another time, and what it showed until then.
+        self._jumps: list[tuple[int, int]] = []
 
     def now(self) -> int:
         """What it shows, in microseconds."""
         real = self._world_now()
         return real + self._skew_us + int((real - self._start) * self._drift)
 
+    def latest(self, since: int) -> int:
+        """Return the latest time that it showed since a moment of the world."""
+        return max([self.now(), *(shown for at, shown in self._jumps if at >= since)])
+
     def jump(self, dice: Random) -> None:
         """Set it to another time, forward or backward."""
+        self._jumps.append((self._world_now(), self.now()))
         self._skew_us = dice.randint(-JUMP_S, JUMP_S) * 1_000_000
