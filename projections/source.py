@@ -15,7 +15,7 @@ from ledger.domain.stream import UnknownEventType
 from ledger.log.database import SealedEntry
 from ledger.rules.canonical import loads_plainly
 from ledger.rules.commands import Command, Signer
-from ledger.rules.entries import Entry
+from ledger.rules.entries import Entry, entry_of
 from ledger.rules.errors import Malformed
 from ledger.rules.kinds import EVENT_TYPES
 from ledger.rules.text import time_us
@@ -70,26 +70,9 @@ def read_stored(sealed: SealedEntry) -> Entry:
 
 def _entry(sealed: SealedEntry, document: dict[str, Any]) -> Entry:
     carried = document.get("command")
-    own = carried is not None
-    # By position: it is what a rebuild does most, and names cost as much as what they name.
-    return Entry(
-        sealed.entry,
-        sealed.leaf.hex(),
-        document,
-        document["index"],
-        document["stream"],
-        document["seq"],
-        document["prev"],
-        document["type"],
-        document["log"],
-        time_us(document["at"], "entry.at"),
-        document["data"],
-        None if carried is None else _command(sealed, carried),
-        tuple(document["sigs"]) if own else (),
-        document["effects"] if own else 0,
-        None if own else document["cause"],
-        0 if own else document["effect"],
-    )
+    command = None if carried is None else _command(sealed, carried)
+    at = time_us(document["at"], "entry.at")
+    return entry_of(sealed.entry, sealed.leaf.hex(), document, command, at=at)
 
 
 def _command(sealed: SealedEntry, document: dict[str, Any]) -> Command:

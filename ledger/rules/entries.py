@@ -102,7 +102,7 @@ def read_entry(raw: bytes, *, leaf_hash: str | None = None) -> Entry:
     schema.check_object(document, _OWN if own else _EFFECT, "entry")
     # The document re-encoded to `raw`, so these are the bytes inside it.
     command = command_of(encode(document["command"]), document["command"]) if own else None
-    return _entry(raw, known, document, command, at=text.time_us(document["at"], "entry.at"))
+    return entry_of(raw, known, document, command, at=text.time_us(document["at"], "entry.at"))
 
 
 def _outlined(raw: bytes, known: str) -> Entry | None:
@@ -118,11 +118,11 @@ def _outlined(raw: bytes, known: str) -> Entry | None:
         return None
     at = text.time_us(document["at"], "entry.at")
     if command is None:
-        return _entry(raw, known, document, None, at=at)
+        return entry_of(raw, known, document, None, at=at)
     inside = match["command"].encode()
     if len(inside) > COMMAND_BYTES_MAX:
         raise TooLarge("the command is too large", bytes=len(inside), most=COMMAND_BYTES_MAX)
-    return _entry(raw, known, document, command_read(inside, command, matched=True), at=at)
+    return entry_of(raw, known, document, command_read(inside, command, matched=True), at=at)
 
 
 @lru_cache(maxsize=_PATTERNS_KEPT)
@@ -141,9 +141,22 @@ def _pattern(type_: str, kind: str | None) -> str | None:
     return outline.object_pattern(_OWN, command=f"(?P<command>{command})", **known)
 
 
-def _entry(
+def entry_of(
     raw: bytes, known: str, document: dict[str, Any], command: Command | None, *, at: int
 ) -> Entry:
+    """Put together an entry whose fields were looked at already.
+
+    Args:
+        raw: Its bytes.
+        known: Their leaf hash in hex.
+        document: What they say.
+        command: The command inside, None for an effect.
+        at: The entry's time, in microseconds.
+
+    Raises:
+        Malformed: There are more than 65,535 bytes.
+
+    """
     if len(raw) > ENTRY_BYTES_MAX:
         raise Malformed("entry", f"has {len(raw)} bytes, at most {ENTRY_BYTES_MAX} are accepted")
     own = command is not None
@@ -215,7 +228,7 @@ def sealed_own(
     document = _own_rest(fact, sigs, effects)
     raw = _splice(place, command.raw, document)
     document["at"], document["command"] = place.at, command.document
-    return _entry(raw, leaf(raw), document, command, at=at)
+    return entry_of(raw, leaf(raw), document, command, at=at)
 
 
 def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
@@ -229,7 +242,7 @@ def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
     """
     document = _effect(fact, cause, effect)
     raw = encode(document)
-    return _entry(raw, leaf(raw), document, None, at=at)
+    return entry_of(raw, leaf(raw), document, None, at=at)
 
 
 def _own_rest(fact: Sealing, sigs: Sequence[str], effects: int) -> dict[str, Any]:
