@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-Row = tuple[Any, ...]
+from ledger.record.driving import Row, rows_of
 
 _MOST: Final = 256
 _COMMANDS: Final = 'SELECT c."by", c.id, c.digest, c."index" FROM command c JOIN '
@@ -28,12 +28,12 @@ def commands_named(connection: Connection, names: Sequence[tuple[str, str]]) -> 
             by, ids = [list(column) for column in zip(*part, strict=True)]
             wanted = "unnest(%b::text[], %b::text[])"
             sql = f'{_COMMANDS}{wanted} AS n(a, b) ON c."by" = n.a AND c.id = n.b'
-            yield from (tuple(row) for row in connection.exec_driver_sql(sql, (by, ids)))
+            yield from rows_of(connection, sql, (by, ids))
         else:
             sql = _COMMANDS + _values(_places(len(part)), 2)
             sql += ' n ON c."by" = n.column1 AND c.id = n.column2'
-            flat = tuple(value for name in _filled(part) for value in name)
-            yield from (tuple(row) for row in connection.exec_driver_sql(sql, flat))
+            flat = [value for name in _filled(part) for value in name]
+            yield from rows_of(connection, sql, flat)
 
 
 def entries_of(connection: Connection, streams: Sequence[str]) -> Iterator[Row]:
@@ -41,11 +41,11 @@ def entries_of(connection: Connection, streams: Sequence[str]) -> Iterator[Row]:
     for part in _parts(streams):
         if connection.dialect.name == "postgresql":
             sql = f"{_ENTRIES}unnest(%b::text[]) AS n(a) ON e.stream = n.a ORDER BY e.stream, e.seq"
-            yield from (tuple(row) for row in connection.exec_driver_sql(sql, (list(part),)))
+            yield from rows_of(connection, sql, (list(part),))
         else:
             sql = _ENTRIES + _values(_places(len(part)), 1)
             sql += " n ON e.stream = n.column1 ORDER BY e.stream, e.seq"
-            yield from (tuple(row) for row in connection.exec_driver_sql(sql, tuple(_filled(part))))
+            yield from rows_of(connection, sql, _filled(part))
 
 
 def _parts(names: Sequence[Any]) -> Iterator[Sequence[Any]]:

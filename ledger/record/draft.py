@@ -101,11 +101,18 @@ class Tip:
 
     def read_ahead(self, names: Collection[str]) -> None:
         """Read those of the streams that are not at hand, all at once."""
+        missing = self.missing(names)
+        if missing:
+            self.learn(missing, self._recorder.entries_of_streams(missing))
+
+    def missing(self, names: Collection[str]) -> list[str]:
+        """Return those of the streams that are not at hand."""
         self._refresh()
-        missing = [name for name in names if name not in self._streams and name not in self._absent]
-        if not missing:
-            return
-        found = _fold(self._recorder.entries_of_streams(missing))
+        return [name for name in names if name not in self._streams and name not in self._absent]
+
+    def learn(self, missing: Collection[str], rows: Iterable[SealedEntry]) -> None:
+        """Take in what was read of streams that were not at hand; without rows they are absent."""
+        found = _fold(rows)
         for name in missing:
             if name in found:
                 self._keep(name, found[name])
@@ -209,22 +216,22 @@ class Draft:
         return found
 
     def look_up(self, commands: Sequence[Command]) -> None:
-        """Read what these commands will ask for, in a few questions and not in one each.
+        """Read what these commands will ask for, in one transaction and not in one each.
 
         Raises:
             HeadMoved: Another writer recorded one of them after this draft's head was read.
 
         """
         self._looked_up = {(command.by, command.id) for command in commands}
-        self._recorded = {
-            (found.by, found.id): found for found in self.recorder.find_commands(self._looked_up)
-        }
-        if any(found.index >= self.head.size for found in self._recorded.values()):
-            raise HeadMoved(expected=self.head, found=self.recorder.head())
         asked: set[str] = set()
         for command in commands:
             _ask_for(command, asked)
-        self.tip.read_ahead(asked)
+        missing = self.tip.missing(asked)
+        recorded, rows = self.recorder.look_up(self._looked_up, missing)
+        if any(found.index >= self.head.size for found in recorded):
+            raise HeadMoved(expected=self.head, found=self.recorder.head())
+        self._recorded = {(found.by, found.id): found for found in recorded}
+        self.tip.learn(missing, rows)
 
     def seal(self, command: Command, sigs: Sequence[str], facts: Sequence[Fact], at: int) -> Entry:
         """Append a command's entries to the draft.

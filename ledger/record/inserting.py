@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, Table, Text
 from sqlalchemy.engine import Dialect
 
+from ledger.record.driving import change_many
+
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows, each a tuple in the order of the table's columns.
@@ -30,7 +32,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
         columns = tuple(list(column) for column in zip(*rows, strict=True))
         connection.exec_driver_sql(_unnest(table, dialect), columns)
     else:
-        connection.exec_driver_sql(_values(table, dialect), list(rows))
+        change_many(connection, _values(table, dialect), rows)
 
 
 @cache

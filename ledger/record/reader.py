@@ -114,10 +114,24 @@ class LedgerReader:
             row = connection.execute(query).one_or_none()
         return None if row is None else CommandKey(*row)
 
-    def find_commands(self, names: Collection[tuple[str, str]]) -> list[CommandKey]:
-        """Return those of many commands, named by party and id, that are recorded."""
+    def look_up(
+        self, names: Collection[tuple[str, str]], streams: Collection[str]
+    ) -> tuple[list[CommandKey], list[SealedEntry]]:
+        """Answer what a batch asks for first, in one transaction.
+
+        Args:
+            names: Commands, by party and id.
+            streams: Names of streams.
+
+        Returns:
+            Those of the commands that are recorded, and all entries of the streams, stream by
+            stream, each in order.
+
+        """
         with reading(self._engine) as connection:
-            return [CommandKey(*row) for row in commands_named(connection, sorted(names))]
+            commands = [CommandKey(*row) for row in commands_named(connection, sorted(names))]
+            entries = [SealedEntry(*row) for row in entries_of(connection, sorted(streams))]
+        return commands, entries
 
     def find_key(self, key_id: bytes) -> KeyRow | None:
         """Return the registration of a public key, revoked since or not."""

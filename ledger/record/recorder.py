@@ -25,6 +25,7 @@ from sqlalchemy import Connection, Engine, bindparam, select, update
 
 from ledger.crashpoints import CrashPoint, reach
 from ledger.record.database import reading, translated, writing
+from ledger.record.driving import change
 from ledger.record.errors import DuplicateCommand, FactsDisagree, HeadMoved
 from ledger.record.facts import Batch, HeadRow
 from ledger.record.inserting import insert_rows
@@ -300,7 +301,7 @@ def _move_head(connection: Connection, batch: Batch) -> None:
 def _swap_head(connection: Connection, expected: HeadRow, wanted: HeadRow) -> None:
     values = {f"old_{name}": value for name, value in expected._asdict().items()}
     values |= {f"new_{name}": value for name, value in wanted._asdict().items()}
-    if connection.execute(_SWAP_HEAD, values).rowcount != 1:
+    if change(connection, _SWAP_HEAD, values) != 1:
         raise HeadMoved(expected=expected, found=_head(connection))
 
 

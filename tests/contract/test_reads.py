@@ -98,16 +98,27 @@ def test_a_command_is_found_by_party_and_id(adapter: LedgerRecorder) -> None:
 
 # The numbers around the places that a statement has: powers of two, and at most 256.
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 255, 256, 257, 600])
-def test_many_commands_are_found_in_one_question(adapter: LedgerRecorder, count: int) -> None:
+def test_many_commands_are_looked_up_in_one_go(adapter: LedgerRecorder, count: int) -> None:
     batch = fill(adapter, count)
     absent = [("party/ann", f"no-{number}") for number in range(3)] + [("party/bob", "id-0")]
     names = [(each.by, each.id) for each in batch.commands]
 
-    found = adapter.find_commands([*names, *absent])
+    found, rows = adapter.look_up([*names, *absent], ())
 
     assert sorted(found, key=lambda each: each.index) == list(batch.commands)
-    assert adapter.find_commands(absent) == []
-    assert adapter.find_commands([]) == []
+    assert rows == []
+    assert adapter.look_up(absent, ()) == ([], [])
+    assert adapter.look_up([], ()) == ([], [])
+
+
+def test_commands_and_streams_are_looked_up_together(adapter: LedgerRecorder) -> None:
+    batch = fill(adapter, 3)
+    known = batch.commands[1]
+
+    found, rows = adapter.look_up([(known.by, known.id)], [batch.entries[2].stream])
+
+    assert found == [known]
+    assert rows == adapter.stream_entries(batch.entries[2].stream)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 255, 256, 257, 600])

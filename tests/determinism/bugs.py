@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
@@ -143,8 +143,10 @@ class Stubborn(SimRecorder):
 class Amnesiac(SimRecorder):
     """Does not know which commands are recorded, and has no key on them."""
 
-    def find_commands(self, names: Any) -> list[CommandKey]:
-        return []
+    def look_up(
+        self, names: Any, streams: Collection[str]
+    ) -> tuple[list[CommandKey], list[SealedEntry]]:
+        return [], super().look_up((), streams)[1]
 
     def find_command(self, by: str, id: str) -> None:  # noqa: A002
         return None

@@ -253,10 +253,13 @@ class SimRecorder(LedgerRecorder):
         self.link.reading("command")
         return self.database.commands.get((by, id))
 
-    def find_commands(self, names: Collection[tuple[str, str]]) -> list[CommandKey]:
-        self.link.reading("commands")
+    def look_up(
+        self, names: Collection[tuple[str, str]], streams: Collection[str]
+    ) -> tuple[list[CommandKey], list[SealedEntry]]:
+        self.link.reading("commands and streams")
         found = map(self.database.commands.get, sorted(names))
-        return [one for one in found if one is not None]
+        rows = [row for stream in sorted(streams) for row in self._stream(stream)]
+        return [one for one in found if one is not None], rows
 
     def find_key(self, key_id: bytes) -> KeyRow | None:
         self.link.reading("key")

@@ -7,6 +7,8 @@ backups, digests of the views - and such a transaction never writes.
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,7 @@ READS = (
     "/log/checkpoints/sizes", "/log/tile/0/000.p/5", "/log/tile/entries/000.p/5",
 )  # fmt: skip
 STARTED = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SHOW fsync"}
+LITERAL = re.compile(r"[xX]?'(?:[^']|'')*'")
 
 
 class Overheard:
@@ -54,6 +57,16 @@ class Overheard:
         elif level not in {None, "READ COMMITTED", "REPEATABLE READ", "AUTOCOMMIT"}:
             self.faults.add(("a stricter isolation", statement))
 
+    def hear_driver(self, connection: Any, _record: Any) -> None:
+        """Hear what SQLite is asked past SQLAlchemy; it tells statements with their values."""
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(self._hear_spelled)
+
+    def _hear_spelled(self, statement: str) -> None:
+        bare = LITERAL.sub("?", statement)
+        self.statements.add(bare)
+        self.faults |= {(rule, bare) for rule in faults_of(bare)}
+
     def touches(self, verb: str, table: str) -> bool:
         """Say whether a statement of this kind named a table."""
         return any(
@@ -65,9 +78,11 @@ class Overheard:
 def overhearing() -> Iterator[Overheard]:
     overheard = Overheard()
     event.listen(Engine, "before_cursor_execute", overheard.hear)
+    event.listen(Engine, "connect", overheard.hear_driver)
     try:
         yield overheard
     finally:
+        event.remove(Engine, "connect", overheard.hear_driver)
         event.remove(Engine, "before_cursor_execute", overheard.hear)
 
 

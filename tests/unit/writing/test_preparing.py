@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from ledger.application import Accepted
 from ledger.errors import SignatureInvalid
@@ -61,11 +61,11 @@ def test_a_signature_is_checked_whoever_read_the_command(world: World) -> None:
 def test_streams_that_were_read_ahead_are_asked_for_no_more(world: World, tmp_path: Path) -> None:
     names = {f"item/{item}" for item in ITEMS} | {"item/cards/unknown"}
     heads = {name: world.head(name) for name in names}
-    asked: list[str] = []
+    asked: list[Connection] = []
 
     with World.join(sqlite_file_url(tmp_path), "preparing", process="second") as second:
         engine = second.recorder.engine
-        event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        event.listen(engine, "begin", asked.append)
         second.ledger.read_ahead(names)
         ahead = len(asked)
         found = {name: second.head(name) for name in names}
