@@ -86,15 +86,21 @@ async def _arrive(
     outcomes: list[Outcome],
 ) -> list[float]:
     """Hand in each command when it is due, in seconds from now; return how long each waited."""
-    start = asyncio.get_running_loop().time()
+    loop = asyncio.get_running_loop()
+    start = loop.time()
 
-    async def one(each: Made, due: float) -> tuple[Outcome, float]:
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(start + due - loop.time())
+    async def wait(each: Made, due: float) -> tuple[Outcome, float]:
         (outcome,) = await writer.submit_async([each.submission])
         return answered(outcome), loop.time() - start - due
 
-    found = await asyncio.gather(*map(one, made, due_s))
+    waiting = []
+    # One caller is made when it is due: making all of them first would hold up the first ones.
+    for each, due in zip(made, due_s, strict=True):
+        early = start + due - loop.time()
+        if early > 0:
+            await asyncio.sleep(early)
+        waiting.append(asyncio.create_task(wait(each, due)))
+    found = await asyncio.gather(*waiting)
     outcomes += [outcome for outcome, _ in found]
     return [wait_s for _, wait_s in found]
 
