@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from eventsourcing.persistence import IntegrityError
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, exc, make_url
 from sqlalchemy.engine import URL
 
 from ledger.crashpoints import CrashPoint, reach
@@ -37,13 +37,13 @@ _NOTICES: Final = "ledger_notices"
 _BUSY_SECONDS: Final = 10
 _SQLITE_PRAGMAS: Final = (
     # The page size counts only before the first page exists, so it comes before WAL.
-    "PRAGMA page_size = 8192",
+    "PRAGMA page_size = 4096",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     # With it, INSERT OR REPLACE fires the triggers that refuse DELETE.
     "PRAGMA recursive_triggers = ON",
     "PRAGMA trusted_schema = OFF",
-    "PRAGMA wal_autocheckpoint = 8000",
+    "PRAGMA wal_autocheckpoint = 16000",
     "PRAGMA cache_size = -65536",
 )
 _UNREADABLE: Final = "(unreadable)"
@@ -102,11 +102,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
         OutcomeUnknown: COMMIT was sent and gave no clear answer.
 
     """
-    with (
-        translated(engine),
-        engine.connect().execution_options(**{_WRITES: True}) as connection,
-        connection.begin() as transaction,
-    ):
+    with translated(engine), engine.connect() as connection, _begin(connection) as transaction:
         yield connection
         notices: list[str] = connection.info.get(_NOTICES, [])
         notices.clear()
@@ -121,6 +117,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
             raise OutcomeUnknown(str(error)) from error
         if notices:
             raise OutcomeUnknown("; ".join(notices))
+
+
+def _begin(connection: Connection) -> RootTransaction:
+    """Begin a transaction that writes."""
+    connection.info[_WRITES] = True
+    return connection.begin()
 
 
 @contextmanager
@@ -242,7 +244,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, *, read_only: bool) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that writes later can fail half-way with "database is locked".
-    writes = connection.get_execution_options().get(_WRITES, False)
+    writes = connection.info.pop(_WRITES, False)
     # Straight to the driver: every transaction begins here, and SQLAlchemy's way costs tenfold.
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -44,7 +44,7 @@ class Vault:
         """
         keys_dir.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         keys_dir.chmod(_FOLDER_MODE)
-        self._keys_dir = keys_dir
+        self._keys_dir, self._keys_folder = keys_dir, str(keys_dir)
         self._bound_log = _DOMAIN + _measured(origin)
         self._random = random
 
@@ -138,15 +138,16 @@ class Vault:
         return self._keys_dir / _file_name(subject)
 
     def _key(self, subject: str) -> bytes:
-        path = self._path(subject)
+        name = _file_name(subject)
         try:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the time of `Path.open`
-                # One more than it may have, so that a longer one is seen.
+            # Read anew by every batch, since it may be erased; `Path.open` takes twice as long.
+            with open(f"{self._keys_folder}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
+                # One byte more than it may have, so that a longer one is seen.
                 key = file.read(_KEY_SIZE + 1)
         except FileNotFoundError as error:
-            raise KeyMissing(path.name) from error
+            raise KeyMissing(name) from error
         if len(key) != _KEY_SIZE:
-            raise KeyDamaged(path.name, size=len(key))
+            raise KeyDamaged(name, size=self._path(subject).stat().st_size)
         return key
 
     def _make_key(self, subject: str) -> None:

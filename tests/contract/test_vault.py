@@ -153,7 +153,7 @@ def test_after_an_erasure_a_new_key_opens_no_old_box(vault: Vault) -> None:
         vault.open(ANN, **ROW, box=box)
 
 
-@pytest.mark.parametrize("size", [0, 16, 31, 33])
+@pytest.mark.parametrize("size", [0, 16, 31, 33, 5000])
 def test_a_key_file_of_another_size_is_refused(vault: Vault, tmp_path: Path, size: int) -> None:
     box = vault.seal(ANN, **ROW, value=b"secret")
     key_file(tmp_path, ANN).write_bytes(bytes(size))
