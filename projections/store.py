@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
 from ledger.crashpoints import CrashPoint, reach
-from ledger.log.database import IntegrityError, insert_rows, reading, writing
+from ledger.log.database import Change, IntegrityError, insert_rows, reading, update_rows, writing
 from ledger.rules.views import TABLES, VIEW, PartyRow, Row, Views
 from projections.errors import ViewsDamaged
 from projections.tables import HISTORY, OWNERSHIP, PARTY, POSITION, ROWS
 
 _READ_AT_ONCE: Final = 1000
 _OURS: Final = POSITION.c.view == VIEW
-_END: Final = (
-    update(OWNERSHIP)
-    .where(OWNERSHIP.c.item == bindparam("ending"), OWNERSHIP.c.to_index.is_(None))
-    .values(to_index=bindparam("end"))
-)
+_END: Final = Change(OWNERSHIP, ("to_index",), key="item", while_null="to_index")
 # The class is declared once; a party's later entries do not repeat it.
 _REPLACED: Final = tuple(name for name in PartyRow._fields if name not in {"party", "party_class"})
-_REPLACE: Final = (
-    update(PARTY)
-    .where(PARTY.c.party == bindparam("known"))
-    .values({name: bindparam(f"new_{name}") for name in _REPLACED})
-)
+_REPLACE: Final = Change(PARTY, _REPLACED, key="party")
+_replacing: Final = attrgetter(*_REPLACED, "party")
 
 Tables = Iterator[tuple[str, Iterable[Row]]]
 
@@ -116,21 +110,13 @@ def _move(connection: Connection, *, start: int, stop: int) -> bool:
 
 
 def _end(connection: Connection, ended: dict[str, int]) -> None:
-    if not ended:
-        return
-    rows = [{"ending": item, "end": index} for item, index in ended.items()]
-    if connection.execute(_END, rows).rowcount != len(rows):
+    rows = [(index, item) for item, index in ended.items()]
+    if update_rows(connection, _END, rows) != len(rows):
         raise ViewsDamaged("an item that changes hands has no ownership row that lasts")
 
 
 def _write_parties(connection: Connection, views: Views) -> None:
     insert_rows(connection, PARTY, [views.parties[party] for party in views.born])
-    known = [row for party, row in views.parties.items() if party not in views.born]
-    if not known:
-        return
-    rows = [
-        {"known": row.party, **{f"new_{name}": getattr(row, name) for name in _REPLACED}}
-        for row in known
-    ]
-    if connection.execute(_REPLACE, rows).rowcount != len(rows):
+    rows = [_replacing(row) for party, row in views.parties.items() if party not in views.born]
+    if update_rows(connection, _REPLACE, rows) != len(rows):
         raise ViewsDamaged("a party that changes has no row")

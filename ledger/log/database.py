@@ -10,6 +10,14 @@ from eventsourcing.persistence import IntegrityError
 
 from ledger.record.database import reading, writing
 from ledger.record.facts import SealedEntry
-from ledger.record.inserting import insert_rows
+from ledger.record.inserting import Change, insert_rows, update_rows
 
-__all__ = ["IntegrityError", "SealedEntry", "insert_rows", "reading", "writing"]
+__all__ = [
+    "Change",
+    "IntegrityError",
+    "SealedEntry",
+    "insert_rows",
+    "reading",
+    "update_rows",
+    "writing",
+]
