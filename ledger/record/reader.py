@@ -6,9 +6,10 @@ Every read is bounded: by a range of indices, by one stream, or by one key.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, Select, select
+from sqlalchemy import ColumnElement, Engine, Select, bindparam, select
 
 from ledger.record.asking import commands_named, entries_of
 from ledger.record.database import reading
@@ -20,6 +21,13 @@ ROWS_MAX: Final = 65_536
 """Most rows that a read of a range of indices returns."""
 
 _E: Final = ENTRY.c
+_ENTRIES: Final = (
+    select(ENTRY)
+    .where(_E.index >= bindparam("start"), _E.index < bindparam("stop"))
+    .order_by(_E.index)
+)
+# What `SealedEntry(*row)` does, in a third of the time: every entry that is read takes this way.
+_sealed: Final = partial(tuple.__new__, SealedEntry)
 
 
 class LedgerReader:
@@ -56,7 +64,7 @@ class LedgerReader:
 
         """
         check_range(start, stop)
-        return self._select(select(ENTRY).where(_in_range(start, stop)).order_by(_E.index))
+        return self._select(_ENTRIES, start=start, stop=stop)
 
     def leaves(self, start: int, stop: int) -> list[bytes]:
         """Return the 32-byte leaf hashes with `start <= index < stop`, in order.
@@ -169,9 +177,10 @@ class LedgerReader:
             rows = connection.execute(query.order_by(columns.index, columns.name))
             return [(index, name, subject) for index, name, subject in rows]
 
-    def _select(self, query: Select[Any]) -> list[SealedEntry]:
+    def _select(self, query: Select[Any], **given: int) -> list[SealedEntry]:
         with reading(self._engine) as connection:
-            return [SealedEntry(*row) for row in connection.execute(query)]
+            # All at once: one by one, every row passes three more layers.
+            return list(map(_sealed, connection.execute(query, given).all()))
 
 
 def check_range(start: int, stop: int) -> None:
