@@ -76,7 +76,8 @@ def _entry(sealed: SealedEntry, document: dict[str, Any]) -> Entry:
 
 
 def _command(sealed: SealedEntry, document: dict[str, Any]) -> Command:
-    return Command(
+    signers = [(one["party"], one["role"], one["key"]) for one in document["signers"]]
+    fields = (
         # Nothing here signs or hashes it.
         b"",
         document,
@@ -87,6 +88,9 @@ def _command(sealed: SealedEntry, document: dict[str, Any]) -> Command:
         document["log"],
         time_us(document["at"], "command.at"),
         time_us(document["not_after"], "command.not_after"),
-        tuple([Signer(one["party"], one["role"], one["key"]) for one in document["signers"]]),
+        tuple([tuple.__new__(Signer, signer) for signer in signers]),
         document["body"],
+        False,
     )
+    # Not `Command(...)`: calling the type once more costs as much as all that is put in.
+    return tuple.__new__(Command, fields)

@@ -160,7 +160,8 @@ def entry_of(
     if len(raw) > ENTRY_BYTES_MAX:
         raise Malformed("entry", f"has {len(raw)} bytes, at most {ENTRY_BYTES_MAX} are accepted")
     own = command is not None
-    return Entry(
+    # Not `Entry(...)`: calling the type once more costs as much as all that is put in.
+    fields = (
         raw,
         known,
         document,
@@ -178,6 +179,7 @@ def entry_of(
         None if own else document["cause"],
         0 if own else document["effect"],
     )
+    return tuple.__new__(Entry, fields)
 
 
 class Place(NamedTuple):

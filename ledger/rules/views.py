@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger.rules.canonical import encode
-from ledger.rules.commands import Command
+from ledger.rules.commands import Command, Signer
 from ledger.rules.entries import Entry
 from ledger.rules.state import Item, Key, Party, Stream
 from ledger.rules.text import format_time, time_us
@@ -49,6 +49,9 @@ NOT_SHOWN = frozenset({"sale-presented/1"})
 _ITEM_STREAM = "item/"
 _IMPORT = "import-sale/1"
 _ACCEPT = "accept-transfer/1"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+# Pairs of a few dozen parties that trade with each other are some thousands.
+_SIGNERS_KEPT = 4096
 _DIGEST_TAG = b"yinzheng/views/v1\n"
 
 Row = tuple[str | int | None, ...]
@@ -281,37 +284,39 @@ def _line(value: object) -> bytes:
 def _history(entry: Entry, command: Command, held: Item | None, sold: int | None) -> HistoryRow:
     body, data = command.body, entry.data
     offer = held.offer if held and command.kind == _ACCEPT else None
-    price = (offer.price if offer else _price(entry, body)) or {}
-    source = body["source"] if command.kind == _IMPORT else {}
+    price = (offer.price if offer else _price(entry, body)) or _NOTHING
+    source = body["source"] if command.kind == _IMPORT else _NOTHING
+    # By position: nineteen names cost as much as the values that they name.
     return HistoryRow(
-        item=_item(entry),
-        entry_index=entry.index,
-        seq=entry.seq,
-        at=entry.at,
-        type=entry.type,
-        kind=command.kind,
-        command=command.digest,
-        from_party=data.get("from"),
-        to_party=_receiver(entry, body),
-        amount=price.get("amount"),
-        currency=price.get("currency"),
-        source_time=sold,
-        source_file=source.get("file"),
-        source_row=source.get("row"),
-        word=WORDS[entry.type],
-        signers=_signers(command, held.owner if held and offer else None),
-        reason=EARLIER_UNKNOWN if entry.type == "item-first-seen/1" else data.get("reason"),
-        ground=body.get("ground"),
-        item_class=body.get("class"),
+        _item(entry),
+        entry.index,
+        entry.seq,
+        entry.at,
+        entry.type,
+        command.kind,
+        command.digest,
+        data.get("from"),
+        _receiver(entry, body),
+        price.get("amount"),
+        price.get("currency"),
+        sold,
+        source.get("file"),
+        source.get("row"),
+        WORDS[entry.type],
+        _signers(command.signers, held.owner if held and offer else None),
+        EARLIER_UNKNOWN if entry.type == "item-first-seen/1" else data.get("reason"),
+        body.get("ground"),
+        body.get("class"),
     )
 
 
 def _ownership(entry: Entry, state: Item, sold: int | None) -> OwnershipRow:
+    frozen = int(state.frozen)
     return OwnershipRow(
-        item=_item(entry),
-        owner=state.owner,
-        frozen=int(state.frozen),
-        from_index=entry.index,
+        _item(entry),
+        state.owner,
+        frozen,
+        entry.index,
         to_index=None,
         from_at=entry.at,
         source_time=sold,
@@ -343,15 +348,11 @@ def _source_time(command: Command) -> int | None:
     return time_us(command.body["time"], field="command.body.time")
 
 
-def _signers(command: Command, offered_by: str | None) -> str:
-    offered = () if offered_by is None else ((offered_by, "owner"),)
-    return _signed_by((*offered, *((signer.party, signer.role) for signer in command.signers)))
-
-
-@lru_cache(maxsize=1024)
-def _signed_by(places: tuple[tuple[str, str], ...]) -> str:
+@lru_cache(maxsize=_SIGNERS_KEPT)
+def _signers(signers: tuple[Signer, ...], offered_by: str | None) -> str:
     """Write who signed; an importer signs every row of its file."""
-    return _json([{"party": party, "role": role} for party, role in places])
+    offered = [] if offered_by is None else [{"party": offered_by, "role": "owner"}]
+    return _json([*offered, *({"party": each.party, "role": each.role} for each in signers)])
 
 
 def _key(key: Key) -> dict[str, Any]:
