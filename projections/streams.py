@@ -1,13 +1,12 @@
 """The state of every stream just before the entry that is folded next.
 
-What was folded is kept; what is not at hand is replayed from the log, one stream at a time. A kept
-state counts only if it stands right before the entry, so nothing must be dropped when another
+What was folded last is kept; what is not at hand is replayed from the log, one stream at a time. A
+kept state counts only if it stands right before the entry, so nothing must be dropped when another
 process moves the views on.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Final
 
 from ledger.rules.entries import Entry
@@ -17,16 +16,19 @@ from projections.errors import LogUnreadable
 from projections.source import Source, read_stored
 
 KEPT: Final = 50_000
+"""So many streams, those folded last, are in memory in any case; at most twice as many."""
 
 
 class Streams:
     """Streams and causes, as of the entry that was folded last."""
 
     def __init__(self, source: Source, *, kept: int = KEPT) -> None:
-        """Take the log, and how many streams to keep in memory."""
+        """Take the log, and how many of the streams folded last to keep in any case."""
         self._source = source
+        # Two generations: to keep every stream in order of use costs four times as much.
         self._kept = kept
-        self._streams: OrderedDict[str, Stream] = OrderedDict()
+        self._streams: dict[str, Stream] = {}
+        self._older: dict[str, Stream] = {}
         self._cause: Entry | None = None
 
     def before(self, entry: Entry) -> Stream | None:
@@ -38,7 +40,7 @@ class Streams:
         """
         if entry.seq == 0:
             return None
-        found = self._streams.get(entry.stream)
+        found = self._streams.get(entry.stream) or self._older.get(entry.stream)
         if found is None or found.head.seq != entry.seq - 1:
             found = self._replay(entry)
         return found
@@ -64,9 +66,8 @@ class Streams:
     def keep(self, name: str, stream: Stream) -> None:
         """Remember a stream as it stands now."""
         self._streams[name] = stream
-        self._streams.move_to_end(name)
-        if len(self._streams) > self._kept:
-            self._streams.popitem(last=False)
+        if len(self._streams) >= self._kept:
+            self._streams, self._older = {}, self._streams
 
     def _replay(self, entry: Entry) -> Stream:
         stream: Stream | None = None
