@@ -20,6 +20,6 @@ def evolve(before: Stream | None, entry: Entry, *, command: str | None) -> Strea
 
     """
     state = EVENT_TYPES[entry.type].evolve(None if before is None else before.state, entry)
-    if entry.command is not None:
-        command = entry.command.digest
-    return Stream(Head(entry.index, entry.seq, entry.leaf, command), state)
+    own = entry.command
+    written_by = command if own is None else own.digest
+    return Stream(Head(entry.index, entry.seq, entry.leaf, written_by), state)
