@@ -22,4 +22,6 @@ def evolve(before: Stream | None, entry: Entry, *, command: str | None) -> Strea
     state = EVENT_TYPES[entry.type].evolve(None if before is None else before.state, entry)
     own = entry.command
     written_by = command if own is None else own.digest
-    return Stream(Head(entry.index, entry.seq, entry.leaf, written_by), state)
+    # Not `Head(...)` and `Stream(...)`: every entry that is read anywhere makes one of each.
+    head = tuple.__new__(Head, (entry.index, entry.seq, entry.leaf, written_by))
+    return tuple.__new__(Stream, (head, state))

@@ -286,8 +286,8 @@ def _history(entry: Entry, command: Command, held: Item | None, sold: int | None
     offer = held.offer if held and command.kind == _ACCEPT else None
     price = (offer.price if offer else _price(entry, body)) or _NOTHING
     source = body["source"] if command.kind == _IMPORT else _NOTHING
-    # By position: nineteen names cost as much as the values that they name.
-    return HistoryRow(
+    # By position, and not `HistoryRow(...)`: the call costs as much as all that is put in.
+    fields = (
         _item(entry),
         entry.index,
         entry.seq,
@@ -308,6 +308,7 @@ def _history(entry: Entry, command: Command, held: Item | None, sold: int | None
         body.get("ground"),
         body.get("class"),
     )
+    return tuple.__new__(HistoryRow, fields)
 
 
 def _ownership(entry: Entry, state: Item, sold: int | None) -> OwnershipRow:
