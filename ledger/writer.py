@@ -63,7 +63,7 @@ class Writer(Generic[P]):
         ledger: Committing[P],
         *,
         bounds: Bounds | None = None,
-        threads: int = 3,
+        threads: int = 2,
         admission: Admission[P] | None = None,
         observer: Observer | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -73,8 +73,8 @@ class Writer(Generic[P]):
         Args:
             ledger: Prepares and commits.
             bounds: How much may wait.
-            threads: How many prepare beside the writing thread, 0 or more. One more than the
-                cores that they keep busy: one of them mostly waits for the interpreter.
+            threads: How many prepare beside the writing thread, 0 or more. More of them take
+                the interpreter from the writing thread, and everybody waits longer.
             admission: Who may write now; everybody when None.
             observer: Is told of every batch.
             monotonic: A clock in seconds that never goes back.

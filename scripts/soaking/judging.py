@@ -18,8 +18,8 @@ MEMORY_S = 600
 RSS_MIB_PER_HOUR = 32.0
 FILES_MORE, THREADS_MORE, CONNECTIONS_MORE = 4, 2, 4
 QUEUE_MORE = 100
-# `PRAGMA wal_autocheckpoint` in ledger/record/database.py: 8,000 pages with 24 bytes before each.
-WAL_MIB = 2 * 8_000 * (8_192 + 24) / MIB
+# `PRAGMA wal_autocheckpoint` in ledger/record/database.py: 4,000 pages with 24 bytes before each.
+WAL_MIB = 2 * 4_000 * (4_096 + 24) / MIB
 _SECONDS_AN_HOUR = 3_600
 _QUARTER = 4
 

@@ -29,7 +29,7 @@ def test_sqlite_is_set_up_for_durable_commits(sqlite_url: str) -> None:
         "page_size": 4096,
         "foreign_keys": 1,
         "busy_timeout": 10_000,
-        "wal_autocheckpoint": 16000,
+        "wal_autocheckpoint": 4000,
     }
     with migrated_engine(sqlite_url) as engine, reading(engine) as connection:
         found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in wanted}
