@@ -59,14 +59,17 @@ class Runner:
         """
         with self._lock:
             size = self._source.size()
-            while True:
-                start = self._store.position()
-                if start >= size:
-                    self._check_ahead(start, size)
-                    return start
+            start = self._store.position()
+            while start < size:
                 views, stop = self._fold(start, min(start + self._chunk, size))
-                if self._store.write(views, start=start, stop=stop) and progress is not None:
+                if not self._store.write(views, start=start, stop=stop):
+                    start = self._store.position()
+                    continue
+                start = stop
+                if progress is not None:
                     progress(stop, size)
+            self._check_ahead(start, size)
+            return start
 
     def rebuild(self, progress: Progress | None = None) -> int:
         """Drop every row and project the whole log again.

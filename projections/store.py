@@ -7,16 +7,29 @@ from contextlib import contextmanager
 from operator import attrgetter
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
 
 from ledger.crashpoints import CrashPoint, reach
-from ledger.log.database import Change, IntegrityError, insert_rows, reading, update_rows, writing
+from ledger.log.database import (
+    Change,
+    IntegrityError,
+    change,
+    insert_rows,
+    reading,
+    update_rows,
+    writing,
+)
 from ledger.rules.views import TABLES, VIEW, PartyRow, Row, Views
 from projections.errors import ViewsDamaged
 from projections.tables import HISTORY, OWNERSHIP, PARTY, POSITION, ROWS
 
 _READ_AT_ONCE: Final = 1000
 _OURS: Final = POSITION.c.view == VIEW
+_MOVE: Final = (
+    update(POSITION)
+    .where(_OURS, POSITION.c.size == bindparam("start"))
+    .values(size=bindparam("stop"))
+)
 _END: Final = Change(OWNERSHIP, ("to_index",), key="item", while_null="to_index")
 # The class is declared once; a party's later entries do not repeat it.
 _REPLACED: Final = tuple(name for name in PartyRow._fields if name not in {"party", "party_class"})
@@ -104,9 +117,7 @@ def _tables(connection: Connection) -> Tables:
 
 
 def _move(connection: Connection, *, start: int, stop: int) -> bool:
-    here = POSITION.c.size == start
-    moved = connection.execute(update(POSITION).where(_OURS, here).values(size=stop))
-    return moved.rowcount == 1
+    return change(connection, _MOVE, {"start": start, "stop": stop}) == 1
 
 
 def _end(connection: Connection, ended: dict[str, int]) -> None:

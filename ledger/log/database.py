@@ -9,6 +9,7 @@ from __future__ import annotations
 from eventsourcing.persistence import IntegrityError
 
 from ledger.record.database import reading, writing
+from ledger.record.driving import change
 from ledger.record.facts import SealedEntry
 from ledger.record.inserting import Change, insert_rows, update_rows
 
@@ -16,6 +17,7 @@ __all__ = [
     "Change",
     "IntegrityError",
     "SealedEntry",
+    "change",
     "insert_rows",
     "reading",
     "update_rows",

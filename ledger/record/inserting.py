@@ -67,7 +67,7 @@ def update_rows(connection: Connection, change: Change, rows: Sequence[tuple[Any
     if dialect.name == "postgresql":
         columns = tuple(list(column) for column in zip(*rows, strict=True))
         return connection.exec_driver_sql(_update_unnest(change, dialect), columns).rowcount
-    return connection.exec_driver_sql(_update(change, dialect), list(rows)).rowcount
+    return change_many(connection, _update(change, dialect), rows)
 
 
 @cache
