@@ -27,8 +27,7 @@ from ledger.rules.canonical import encode  # noqa: E402
 from ledger.rules.entries import Entry, read_entry  # noqa: E402
 from ledger.rules.text import b64decode, b64encode  # noqa: E402
 from tests.golden_story import write_golden  # noqa: E402
-
-ENTRIES = "log/tile/entries/000.p/57"
+from tests.golden_trade import write_golden_trade  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
@@ -51,12 +50,19 @@ def main(arguments: list[str]) -> int:
 def make(folder: Path, ledger: Path) -> None:
     """Write all golden files into `folder`, with a ledger in the folder `ledger`."""
     folder.mkdir(parents=True)
-    ledger.mkdir(parents=True)
+    (ledger / "trade").mkdir(parents=True)
     write_golden(ledger, folder)
-    bundle = (folder / ENTRIES).read_bytes()
-    entries = [read_entry(raw) for raw in decode_bundle(bundle, width=57)]
+    write_golden_trade(ledger / "trade", folder / "trade")
+    entries = [*_entries_of(folder / "log"), *_entries_of(folder / "trade")]
     text = json.dumps(vectors(entries), ensure_ascii=False, indent=1)
     (folder / "vectors.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+def _entries_of(log: Path) -> list[Entry]:
+    """Read the entries of an exported log that fit in one bundle."""
+    size = int((log / "checkpoint").read_text(encoding="utf-8").split("\n")[1])
+    bundle = (log / f"tile/entries/000.p/{size}").read_bytes()
+    return [read_entry(raw) for raw in decode_bundle(bundle, width=size)]
 
 
 def differences(first: Path, second: Path) -> list[str]:
@@ -92,6 +98,7 @@ def vectors(entries: list[Entry]) -> dict[str, Any]:
         "policy": {"digest": digests.policy_digest(policy), "document": policy},
         "sale": [_sale(entry) for entry in entries if entry.type == "sale-presented/1"],
         "sealed": _sealed(opened["log"]),
+        "terms": _terms(_first(entries, "publish-trade-policy/1")["command"]["body"]["policy"]),
         "timer": _timer(_first(entries, "complete-key-change/1")),
     }
 
@@ -181,6 +188,10 @@ def _sealed(log: str) -> dict[str, str]:
         "salt": salt,
         "value": value,
     }
+
+
+def _terms(document: dict[str, Any]) -> dict[str, Any]:
+    return {"digest": digests.terms_digest(document), "document": document}
 
 
 def _timer(document: dict[str, Any]) -> dict[str, str]:

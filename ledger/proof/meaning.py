@@ -7,6 +7,7 @@ both. These invariants are written apart, over the plain documents:
   owner       an item has one owner; it leaves only its owner's hand, to somebody who signed
   frozen      a frozen item does not move
   imports     an import touches only items that nobody signed for, in the importer's namespace
+  policy      trade policies follow each other with notice (`ledger.proof.meaning_terms`)
 With a partial log, what its streams do not show is not judged.
 
 Specification: docs/spec.md section 11.
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.proof.errors import Tampered
+from ledger.proof.meaning_terms import TermsMeaning
 from ledger.rules.digests import key_id
 from ledger.rules.entries import Entry
 from ledger.rules.text import b64decode
@@ -70,6 +72,7 @@ class Meaning:
     roles: set[tuple[str, str]] = field(default_factory=set)
     namespaces: dict[str, str] = field(default_factory=dict)
     items: dict[str, _Thing] = field(default_factory=dict)
+    terms: TermsMeaning = field(default_factory=TermsMeaning)
 
     def take(self, entry: Entry, cause: Entry) -> None:
         """Check one entry and remember what it changed.
@@ -198,6 +201,9 @@ class Meaning:
         _check_hand(thing, document["data"])
         thing.owner = document["data"]["to"]
 
+    def _terms(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.terms.take(document, command)
+
 
 _Judge = Callable[[Meaning, dict[str, Any], dict[str, Any]], None]
 _JUDGES: dict[str, _Judge] = {
@@ -217,6 +223,7 @@ _JUDGES: dict[str, _Judge] = {
     "item-first-seen/1": Meaning._first_seen,
     "provenance-gap-recorded/1": Meaning._imported,
     "sale-imported/1": Meaning._imported,
+    "trade-policy-published/1": Meaning._terms,
 }
 
 

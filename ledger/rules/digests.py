@@ -17,6 +17,7 @@ _SALE_TAG = b"yinzheng/sale/v1\n"
 _SEALED_TAG = b"yinzheng/sealed/v1\n"
 _TIMER_TAG = b"yinzheng/timer/v1\n"
 _POLICY_TAG = b"yinzheng/policy/v1\n"
+_TERMS_TAG = b"yinzheng/trade-policy/v1\n"
 _LEAF_TAG = b"\x00"
 
 
@@ -42,6 +43,11 @@ def command_digest(command: bytes) -> str:
 def policy_digest(document: dict[str, Any]) -> str:
     """Digest of a whole policy document (section 6)."""
     return _sha256(_POLICY_TAG, encode(document))
+
+
+def terms_digest(document: dict[str, Any]) -> str:
+    """Digest of a whole trade policy document (section 9.8)."""
+    return _sha256(_TERMS_TAG, encode(document))
 
 
 def timer_id(stream: str, rule: str, due: str) -> str:

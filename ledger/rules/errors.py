@@ -13,7 +13,7 @@ RuleError
     ├── ItemExists  UnknownItem  NotOwner  ItemFrozen  ItemNotFrozen  OfferPending  NoSuchOffer
     ├── OfferEnded  NotRecipient  SameParty  UnknownCurrency
     ├── ItemUnderSignature  OutOfOrder  SalePresent  ImportedPartyClaimed
-    └── PolicyUnchanged  AlreadyOpen
+    └── PolicyUnchanged  PolicyPending  NoticeTooShort  NoticeTooLong  AlreadyOpen
 
 Every class has a stable `code`; the same codes appear in the API, the command line and a
 verifier's evidence. Specification: docs/spec.md section 9.
@@ -85,7 +85,7 @@ class OtherView(Refused):
 
 
 class PolicyNotInForce(Refused):
-    """The command pins another ledger policy than the one in force."""
+    """The command pins another ledger policy than the one in force, or replaces another one."""
 
     code = "policy-not-in-force"
 
@@ -334,6 +334,24 @@ class PolicyUnchanged(Refused):
     """The policy published is the one in force."""
 
     code = "policy-unchanged"
+
+
+class PolicyPending(Refused):
+    """A trade policy is published already that is not in force yet."""
+
+    code = "policy-pending"
+
+
+class NoticeTooShort(Refused):
+    """A trade policy would take effect before the notice that its readers are owed."""
+
+    code = "notice-too-short"
+
+
+class NoticeTooLong(Refused):
+    """A trade policy would take effect so late that no other could be published for years."""
+
+    code = "notice-too-long"
 
 
 class AlreadyOpen(Refused):

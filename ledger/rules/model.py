@@ -22,6 +22,7 @@ ROLES_HELD = frozenset({*OPERATOR_ROLES, *GRANTABLE})
 
 LOG_STREAM = "log"
 POLICY_STREAM = "policy/ledger"
+TERMS_STREAM = "policy/trade"
 
 
 class View(Protocol):

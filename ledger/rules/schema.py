@@ -147,6 +147,32 @@ def items(inner: Check, *, most: int, least: int = 0) -> Check:
     return _shaped(check, Items(inner, least, most))
 
 
+def sorted_items(inner: Check, *, most: int, least: int = 0, by: str | None = None) -> Check:
+    """Accept an array in ascending order, nothing twice; `by` is the field that objects go by."""
+    some = items(inner, least=least, most=most)
+    order = "is not sorted" if by is None else f"is not sorted by {by}"
+
+    def check(value: Any, field: str) -> None:
+        some(value, field)
+        keys = value if by is None else [one[by] for one in value]
+        if keys != sorted(set(keys)):
+            raise Malformed(field, f"{order}, each once")
+
+    return _shaped(check, Items(inner, least, most))
+
+
+def permutation(values: tuple[str, ...]) -> Check:
+    """Accept an array of all of a closed set of strings, in whatever order."""
+    some = items(one_of(values), least=len(values), most=len(values))
+
+    def check(value: Any, field: str) -> None:
+        some(value, field)
+        if len(set(value)) != len(values):
+            raise Malformed(field, f"does not name each of {', '.join(sorted(values))} once")
+
+    return _shaped(check, Items(one_of(values), len(values), len(values)))
+
+
 def any_object(value: Any, field: str) -> None:
     """Accept any object; its own reader looks inside."""
     if not isinstance(value, dict):

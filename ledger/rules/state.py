@@ -147,7 +147,37 @@ class Log:
     policy: Policy
 
 
-State = Party | Namespace | Item | Policy | Log
+class Published(NamedTuple):
+    """A trade policy: its digest, when it takes effect, and its whole document."""
+
+    digest: str
+    effective_at: int
+    document: dict[str, Any]
+
+
+class Terms(NamedTuple):
+    """The trade policies of a log: the last that is surely in force, its successor, older ones."""
+
+    in_force: Published
+    pending: Published | None = None
+    old: tuple[Published, ...] = ()
+
+    def at(self, at: int) -> Published:
+        """Return the one in force at a time after the last was published."""
+        due = self.pending is not None and at >= self.pending.effective_at
+        return self.pending if self.pending is not None and due else self.in_force
+
+    def waiting(self, at: int) -> Published | None:
+        """Return the one that is published and not in force yet."""
+        return self.pending if self.at(at) is self.in_force else None
+
+    def of(self, digest: str) -> Published | None:
+        """Return the one of this digest that is kept: in force, pending or superseded."""
+        known = (self.in_force, self.pending, *self.old)
+        return next((each for each in known if each is not None and each.digest == digest), None)
+
+
+State = Party | Namespace | Item | Policy | Log | Terms
 
 
 class Stream(NamedTuple):

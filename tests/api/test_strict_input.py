@@ -21,6 +21,7 @@ from ledger.rules.compose import Draft, Sealing
 from ledger.rules.kinds import KINDS
 from tests.api.serving import Served, body_of, document_of
 from tests.api.test_commands import member
+from tests.terms import terms
 from tests.worlds import POLICY, World
 
 EMPTY = b'{"command":{},"disclosures":[],"sigs":["%s"]}' % (b"A" * 86 + b"==")
@@ -430,6 +431,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "unfreeze-item/1": {**item, "ground": "dispute-ended"},
         "import-sale/1": {**item, **sale, "source": {"file": HEX, "row": 1}},
         "claim-imported-party/1": claim,
+        "publish-trade-policy/1": {"effective_at": None, "policy": terms(), "replaces": None},
     }
 
 

@@ -10,6 +10,7 @@ import {
   timerId,
 } from "./proofs.mjs";
 import { need, partyStream, refuse } from "./state.mjs";
+import { expectsTerms, publishTerms, termsBody } from "./terms.mjs";
 
 const FOUNDING = ["root", "system", "receipt", "checkpoint"];
 const GRANTABLE = ["arbitrator", "freezer", "importer", "officer", "registrar", "root"];
@@ -378,4 +379,5 @@ export const KINDS = Object.assign(Object.create(null), {
     newcomer: "claimant",
     ...risky,
   }),
+  "publish-trade-policy/1": kind("root", termsBody, publishTerms, { ...risky, ...expectsTerms }),
 });

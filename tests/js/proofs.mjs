@@ -14,6 +14,7 @@ export const leafHash = (raw) => sha256(Buffer.of(0), raw);
 export const keyId = (alg, raw) => tagged("key", alg, Buffer.of(0), raw);
 export const commandDigest = (raw) => tagged("command", raw);
 export const policyDigest = (document) => tagged("policy", canonical(document));
+export const termsDigest = (document) => tagged("trade-policy", canonical(document));
 export const timerId = (stream, rule, due) => tagged("timer", canonical([stream, rule, due]));
 export const saleIdentity = (parts) => tagged("sale", canonical(parts));
 export const sealedDigest = (parts) => tagged("sealed", canonical(parts));

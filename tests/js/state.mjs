@@ -2,6 +2,7 @@
 
 import * as f from "./forms.mjs";
 import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
+import { termsPublished } from "./terms.mjs";
 
 /** A rule says no. */
 export class Refused extends Error {
@@ -167,4 +168,5 @@ export const EVENTS = Object.assign(Object.create(null), {
     newParty(body.party, newKey(body.key, document.index, f.micros(document.data.ready)), {
       attested: true,
     }),
+  "trade-policy-published/1": termsPublished,
 });

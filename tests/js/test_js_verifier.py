@@ -117,6 +117,20 @@ def test_the_golden_log_is_valid_to_both(log: Path) -> None:
     assert other == {"verdict": "valid", "size": SIZE, "root": report.root, "fault": None}
 
 
+def test_the_golden_log_of_trade_is_valid_to_both() -> None:
+    folder = GOLDEN.parent / "trade"
+    vkey = (folder / "vkey").read_text(encoding="ascii").strip()
+    report = ours(folder, vkey)
+    (other,) = theirs([folder], vkey)
+
+    assert other == {
+        "verdict": "valid",
+        "size": report.size,
+        "root": report.root,
+        "fault": None,
+    }
+
+
 def test_the_golden_vectors_are_those_of_the_second_verifier() -> None:
     run = node("vectors.mjs", str(GOLDEN.parent / "vectors.json"))
 

@@ -6,7 +6,17 @@ import json
 from typing import Any
 
 from tests.simulation.goods import Goods
-from tests.simulation.oracle import Document, Fact, No, key_id, need, stream_of, tagged, us
+from tests.simulation.oracle import (
+    Document,
+    Fact,
+    No,
+    canonical,
+    key_id,
+    need,
+    stream_of,
+    tagged,
+    us,
+)
 
 Hold = tuple[str, bool]  # owner, frozen
 
@@ -82,6 +92,10 @@ class Model(Goods):
             self.namespaces[body["namespace"]] = data["owner"]
         elif type_ == "policy-published/1":
             self.policy = body["policy"]
+        elif type_ == "trade-policy-published/1":
+            since = us(body["effective_at"]) if body["effective_at"] else self.at
+            digest = tagged("trade-policy", canonical(body["policy"]))
+            self.terms.append((digest, since, body["policy"]["notice_days"]))
         elif stream != "log":
             self.fold_party(stream.removeprefix("party/"), type_, data, command, digest)
 

@@ -42,6 +42,7 @@ TABLE = """
     unfreeze-item/1         freezer                               -        no  -         reason
     import-sale/1           importer                              -        yes item      -
     claim-imported-party/1  claimant,officer,officer              claimant yes -         -
+    publish-trade-policy/1  root                                  -        yes policy/trade -
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,6 +97,7 @@ class State:
         self.items: dict[str, Document] = {}
         self.commands: dict[tuple[str, str], tuple[str, int]] = {}
         self.published: dict[int, str] = {}
+        self.terms: list[tuple[str, int, int]] = []  # trade policies: digest, since, notice days
 
 
 class Parties(State):
@@ -127,8 +129,9 @@ class Parties(State):
         if kind == "import-sale/1":
             self.check_row(body, signers[0]["party"])
         if expects != "-":
-            own = expects == "party"
-            wanted = stream_of(body["party"]) if own else f"{expects}/{body[expects]}"
+            own, fixed = expects == "party", "/" in expects
+            wanted = stream_of(body["party"]) if own else expects
+            wanted = wanted if own or fixed else f"{expects}/{body[expects]}"
             need(wanted in [one["stream"] for one in command["expect"]], "missing-expectation")
         for one in command["expect"]:
             head = self.heads.get(one["stream"], {"leaf": None, "command": None})
@@ -172,6 +175,21 @@ class Parties(State):
         need(body["replaces"] == present, "policy-not-in-force")
         need(tagged("policy", canonical(body["policy"])) != present, "policy-unchanged")
         return [("policy/ledger", "policy-published/1", {})]
+
+    def publish_trade_policy(self, command: Document, body: Document, at: int) -> list[Fact]:
+        need([one["stream"] for one in command["expect"]] == ["policy/trade"], "malformed")
+        need((body["replaces"] is None) == (body["effective_at"] is None), "malformed")
+        running = [one for one in self.terms if one[1] <= at]
+        present = running[-1] if running else (None, 0, 0)
+        need(body["replaces"] == present[0], "policy-not-in-force")
+        if running:
+            fresh = tagged("trade-policy", canonical(body["policy"])) != present[0]
+            need(fresh, "policy-unchanged")
+            need(running == self.terms, "policy-pending")
+            day = 86_400_000_000
+            need(us(body["effective_at"]) >= at + present[2] * day, "notice-too-short")
+            need(us(body["effective_at"]) <= at + 730 * day, "notice-too-long")
+        return [("policy/trade", "trade-policy-published/1", {})]
 
     def register_party(self, command: Document, body: Document, at: int) -> list[Fact]:
         need(body["party"] != "unknown" and body["party"] not in self.parties, "party-exists")

@@ -10,9 +10,11 @@ from tests.simulation.histories import OTHER_DIGEST, Histories, pick
 from tests.simulation.market import EVERYBODY, IMPORTED
 from tests.simulation.oracle import canonical, key_id, stream_of, tagged, text
 from tests.simulation.running import run_histories
+from tests.terms import terms
 
 NEWCOMERS = ("nora", "paul", "unknown", "bob")
 GRANTED = ("arbitrator", "freezer", "importer", "officer", "registrar", "root")
+DAY_US = 86_400_000_000
 DELAYS = ("claim_cool_down_s", "key_change_delay_s", "key_cool_down_s")
 
 
@@ -23,7 +25,7 @@ class PartyHistories(Histories):
         *("register", "add_key", "add_key", "revoke", "revoke", "revoke", "recover", "object"),
         *("complete", "complete", "complete", "grant", "grant", "withdraw", "open_namespace"),
         *("publish_policy", "claim", "transfer", "transfer", "cancel", "regret", "replay"),
-        *("conflict", "fresh_key", "fresh_key", "give_up", "regret"),
+        *("conflict", "fresh_key", "fresh_key", "give_up", "regret", "publish_terms"),
     )
 
     def some_party(self, dice: Random) -> str:
@@ -135,6 +137,26 @@ class PartyHistories(Histories):
         replaces = present if dice.random() < 0.9 else OTHER_DIGEST
         body = {"policy": {**self.model.policy, **changed}, "replaces": replaces}
         self.act(dice, "publish-policy/1", [(self.who(dice, "operator"), "root")], body)
+
+    def publish_terms(self, dice: Random) -> None:
+        """Publish a trade policy: at its earliest moment, a microsecond before, or far too late."""
+        known, now = self.model.terms, max(self.world.clock.now(), self.model.at)
+        if known and dice.random() < 0.5:
+            # What is sent is sent a second later: when the one that waits takes effect, or before.
+            moment = known[-1][1] - 1_000_000 - dice.choice((0, 1))
+            self.world.clock.advance(max(0, moment - now))
+        now = max(self.world.clock.now() + 1_000_000, self.model.at)
+        running = [one for one in known if one[1] <= now]
+        present, _, days = running[-1] if running else (None, 0, 7)
+        since = now + dice.choice((days * DAY_US, days * DAY_US - 1, 730 * DAY_US, 731 * DAY_US))
+        name = dice.choice(("a", "b", "c"))
+        body = {
+            "effective_at": text(since) if running or dice.random() < 0.1 else None,
+            "policy": terms(id=name, notice_days=dice.choice((7, 8, 30))),
+            "replaces": present if dice.random() < 0.9 else OTHER_DIGEST,
+        }
+        place = (self.who(dice, "operator"), "root")
+        self.act(dice, "publish-trade-policy/1", [place], body, expects="policy/trade")
 
     def claim(self, dice: Random) -> None:
         """Bind an imported party, or one that is none, to a key by two officers."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from ledger.rules.compose import Draft
 from ledger.rules.entries import Entry, read_entry
 from projections.runner import Runner
-from tests import golden_story
+from tests import golden_story, golden_trade
 from tests.databases import sqlite_file_url
 from tests.worlds import World
 
@@ -55,6 +55,7 @@ def market(folder: Path) -> Iterator[Market]:
     """Make the ledger in an empty folder."""
     with World.create(sqlite_file_url(folder), "tamper") as world:
         golden_story.play(world)
+        golden_trade.play(world)
         _items(world, 450)
         _sales(world, 200)
         outside = world.publish()

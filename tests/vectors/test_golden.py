@@ -30,9 +30,12 @@ VECTORS: dict[str, Any] = json.loads((GOLDEN / "vectors.json").read_text(encodin
 VKEY = (GOLDEN / "log" / "vkey").read_text(encoding="ascii").strip()
 
 
-def entries() -> list[Entry]:
-    size = int((GOLDEN / "log" / "checkpoint").read_text(encoding="utf-8").split("\n")[1])
-    bundle = (GOLDEN / "log" / "tile" / "entries" / f"000.p/{size}").read_bytes()
+TRADE_VKEY = (GOLDEN / "trade" / "vkey").read_text(encoding="ascii").strip()
+
+
+def entries(log: str = "log") -> list[Entry]:
+    size = int((GOLDEN / log / "checkpoint").read_text(encoding="utf-8").split("\n")[1])
+    bundle = (GOLDEN / log / "tile" / "entries" / f"000.p/{size}").read_bytes()
     return [read_entry(raw) for raw in decode_bundle(bundle, width=size)]
 
 
@@ -54,8 +57,8 @@ def test_making_the_golden_files_again_gives_the_same_bytes() -> None:
     assert (run.returncode, run.stdout) == (0, ""), run.stderr
 
 
-def test_every_kind_and_every_event_type_is_in_the_golden_log() -> None:
-    found = entries()
+def test_every_kind_and_every_event_type_is_in_the_golden_logs() -> None:
+    found = [*entries(), *entries("trade")]
     kinds = {entry.command.kind for entry in found if entry.command}
 
     assert kinds == set(KINDS)
@@ -69,6 +72,15 @@ def test_the_golden_log_is_valid_and_whole() -> None:
     assert (report.size, report.checkpoints, report.gaps) == (57, 2, 2)
     assert (report.signed, report.attested, report.system) == (38, 12, 7)
     assert (report.replayed, report.single_handed, report.derived) == ("57/57", "yes", "yes")
+
+
+def test_the_golden_log_of_trade_is_valid_and_whole() -> None:
+    report = audit(folder_source(GOLDEN / "trade"), TRADE_VKEY)
+    size = len(entries("trade"))
+
+    assert (report.verdict, report.fault) == ("valid", None)
+    assert (report.size, report.checkpoints, report.gaps) == (size, 1, 0)
+    assert (report.replayed, report.derived) == (f"{size}/{size}", "yes")
 
 
 def test_the_golden_proof_is_valid_and_shows_the_owner() -> None:
@@ -94,6 +106,12 @@ def test_keys_of_both_algorithms_have_their_ids() -> None:
         raw = base64.b64decode(key["public"])
         assert tagged("key", key["alg"].encode(), b"\x00", raw) == key["id"]
     assert [key["alg"] for key in VECTORS["key"]] == ["ed25519", "p256"]
+
+
+def test_a_trade_policy_has_its_digest() -> None:
+    document = VECTORS["terms"]["document"]
+
+    assert tagged("trade-policy", plain(document)) == VECTORS["terms"]["digest"]
 
 
 def test_policies_timers_seals_and_sales_have_their_digests() -> None:

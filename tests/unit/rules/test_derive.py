@@ -23,6 +23,7 @@ from ledger.rules.kinds import EVENT_TYPES, KINDS
 from ledger.rules.parties import KEYS_MAX
 from ledger.rules.state import Party
 from ledger.rules.text import format_time, time_us
+from tests.terms import terms
 from tests.unit.rules.small import HOUR_US, POLICY, START_US, Small, key, key_id
 
 OTHER = "0" * 64
@@ -437,6 +438,8 @@ def story() -> tuple[Small, tuple[Command, ...]]:
     small.offer("cards/1", "ann", "bob")
     add_key(small, "ann", "a2")
     waiting(small, asks="ann", revokes="a2", party="ann")
+    body = {"effective_at": None, "policy": terms(), "replaces": None}
+    small.do(small.draft("publish-trade-policy/1", ("operator", "root"), **body))
     commands = tuple(entry.command for entry in small.entries if entry.command)
     assert {command.kind for command in commands} == set(KINDS)
     assert {entry.type for entry in small.entries} == set(EVENT_TYPES) - {"key-revoked/1"}

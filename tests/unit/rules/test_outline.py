@@ -19,7 +19,7 @@ from ledger.rules.kinds import EVENT_TYPES, KINDS, kind_of_checked
 from ledger.rules.schema import Check
 from tests.unit.proof.story import READ
 
-WITHOUT = {"open-ledger/1", "publish-policy/1", "cancel-command/1"}
+WITHOUT = {"open-ledger/1", "publish-policy/1", "publish-trade-policy/1", "cancel-command/1"}
 RAW = [entry.raw for entry in READ]
 COMMANDS = [entry.command.raw for entry in READ if entry.command is not None]
 
