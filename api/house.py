@@ -19,12 +19,14 @@ from ledger.log.extending import TreeSigner
 from ledger.log.gate import Gate, GatedSigner, MarkReader
 from ledger.log.mark import Mark
 from ledger.log.mirror import Mirror
+from ledger.log.parties import Parties
 from ledger.log.prover import Prover
 from ledger.log.publisher import Publisher
 from ledger.log.reader import LogReader
 from ledger.log.receipts import Issuer
 from ledger.log.remote import RemoteTreeSigner
 from ledger.proof.keys import P256_ORDER
+from ledger.record.nonces import NonceStore
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
 from ledger.rules.compose import Context
@@ -74,11 +76,26 @@ class House:
             self.recorder,
             clock=self.clock,
             issue=Issuer(self.log_key("receipt"), origin=self.origin),
-            vault=Vault(self.folder / VAULT_FOLDER, origin=self.origin, random=self.random),
+            vault=self.vault,
             origin=self.origin,
             guard=self.admit,
             takes_turns=True,
         )
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The keys of sealed fields."""
+        return Vault(self.folder / VAULT_FOLDER, origin=self.origin, random=self.random)
+
+    @cached_property
+    def parties(self) -> Parties:
+        """Parties as they stand now, whichever process wrote last."""
+        return Parties(self.recorder)
+
+    @cached_property
+    def nonces(self) -> NonceStore:
+        """The nonces of signed requests, which all servers of this ledger share."""
+        return NonceStore(self.recorder.engine)
 
     @cached_property
     def reader(self) -> LogReader:

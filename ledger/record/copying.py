@@ -2,7 +2,8 @@
 
 A backup is always a SQLite file, whatever database the ledger lives in: SQLite copies its pages,
 PostgreSQL gives its rows out of one REPEATABLE READ snapshot. Rows go back the same way, into an
-empty database of either kind. Views are not copied as rows: they are projected again.
+empty database of either kind. Views are not copied as rows: they are projected again. Nonces of
+signed requests are not copied at all.
 Decision: docs/adr/0020.
 """
 
@@ -29,6 +30,7 @@ from ledger.record.tables import (
     ENTRY,
     HEAD,
     REGISTERED_KEY,
+    REQUEST_NONCE,
     TILE,
 )
 
@@ -149,6 +151,9 @@ def _copy_pages(source: Path, path: Path, progress: Progress) -> None:
             pages=_PAGES_AT_ONCE,
             progress=lambda _status, left, total: progress(total - left, total),
         )
+        # Who asked for what lately is nobody's business later: gone from the pages, too.
+        write.execute("PRAGMA secure_delete = ON")
+        write.execute(f"DELETE FROM {REQUEST_NONCE.name}")  # noqa: S608 - a name of our own
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:

@@ -1,9 +1,9 @@
 """The tables of one ledger, portable between SQLite and PostgreSQL.
 
 `entry`, `command`, `registered_key`, `checkpoint` and `tile` are append-only inside the database
-(triggers, see `migrations`); `head` holds one row that only moves forward. Projections own their
-`view_` tables and declare them in their own room; the migration that creates them lives beside
-the others in `migrations/versions`.
+(triggers, see `migrations`); `head` holds one row that only moves forward; `request_nonce` is no
+evidence, and old rows of it are deleted. Projections own their `view_` tables and declare them in
+their own room; the migration that creates them lives beside the others in `migrations/versions`.
 
 `index` comes from the head row inside the append transaction, never from a sequence: sequences
 burn numbers on rollback, and their order is not commit order.
@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -107,4 +108,15 @@ DISCLOSURE: Final = Table(
     Column("name", Text, primary_key=True),
     Column("subject", Text, nullable=False),
     Column("box", LargeBinary, nullable=False),
+)
+
+REQUEST_NONCE: Final = Table(
+    "request_nonce",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("nonce", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    # Old rows are found, and deleted, by it.
+    Index("request_nonce_at", "at"),
+    sqlite_with_rowid=False,
 )

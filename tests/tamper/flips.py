@@ -15,6 +15,7 @@ ORDER = {
     "entry": "index",
     "head": "id",
     "registered_key": "index",
+    "request_nonce": "at",
     "tile": "number",
     "view_history": "entry_index",
     "view_ownership": "from_index",

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.record.nonces import NonceStore
 from ledger.rules.compose import Draft
 from ledger.rules.entries import Entry, read_entry
 from projections.runner import Runner
@@ -66,6 +67,8 @@ def market(folder: Path) -> Iterator[Market]:
         _items(world, SIZE - world.size())
         world.publish()
         Runner(world.reader).catch_up()
+        now = world.clock.now()
+        assert NonceStore(world.recorder.engine).spend("dora", "n" * 32, created=now, now=now)
         rows = world.reader.entries(0, world.size())
         _copy(folder / "ledger.sqlite", folder / "market.sqlite")
         yield Market(

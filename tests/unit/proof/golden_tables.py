@@ -92,7 +92,7 @@ def empty(size: int = 0, leaf: bytes | None = None) -> Tables:
         POSITION, LATEST, CHECKPOINTS, ENTRIES, LEAVES, LEVEL_0, COMMANDS, KEYS, TILES, BOXES,
         HISTORY, OWNERSHIP, PARTIES,
     )  # fmt: skip
-    return Tables({SCHEMA: [("0003",)], HEAD: [(1, size, leaf)]}, **{each: [] for each in asked})
+    return Tables({SCHEMA: [("0004",)], HEAD: [(1, size, leaf)]}, **{each: [] for each in asked})
 
 
 def golden() -> Tables:
