@@ -106,11 +106,6 @@ def json_answer(
     return answer(request, json_bytes(document), etag=etag, headers=headers)
 
 
-def content_digest(content: bytes) -> str:
-    """Write the `Content-Digest` of a body (RFC 9530)."""
-    return f"sha-256=:{b64encode(hashlib.sha256(content).digest())}:"
-
-
 def _has(request: Request, tag: str) -> bool:
     """Compare weakly with `If-None-Match` (RFC 9110 section 13.1.2)."""
     wanted = request.headers.get("if-none-match", "")

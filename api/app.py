@@ -11,12 +11,25 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api import problems
+from api.callers import check_declared
 from api.headers import AnswerHeaders
 from api.house import House
 from api.keeper import PUBLISH_EVERY_S, Keeper
 from api.metrics import Metrics
 from api.rooms import Rooms
-from api.routes import commands, entries, health, items, log, metrics, pages, parties, proofs, tiles
+from api.routes import (
+    commands,
+    disclosures,
+    entries,
+    health,
+    items,
+    log,
+    metrics,
+    pages,
+    parties,
+    proofs,
+    tiles,
+)
 from api.schemas import NAMED
 from api.settings import Settings
 
@@ -24,11 +37,15 @@ API_VERSION = "1.0.0"
 
 _ROUTERS = tuple(
     module.router
-    for module in (commands, items, parties, entries, proofs, log, tiles, health, metrics, pages)
+    for module in (
+        *(commands, items, parties, entries, disclosures, proofs),
+        *(log, tiles, health, metrics, pages),
+    )
 )
 _DESCRIPTION = (
     "A hash-chained ledger of digital goods that anyone can check. Reads are public and "
-    "pseudonymous; whoever writes signs. Every error is a problem document (RFC 9457)."
+    "pseudonymous, but for sealed fields, whose readers sign; whoever writes signs. Every error is "
+    "a problem document (RFC 9457)."
 )
 
 
@@ -74,6 +91,7 @@ def create_app(
     app.add_middleware(AnswerHeaders, on_problem=figures.problem)
     problems.install(app)
     for router in _ROUTERS:
+        check_declared(router)
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

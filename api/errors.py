@@ -9,6 +9,11 @@ ApiError
 ├── CheckpointNotFound   no checkpoint of this size was published
 ├── TileNotFound         no tile or bundle of this width was published
 ├── ProofNotAvailable    the proof asked for lies outside the published tree
+├── RequestUnsigned      what is asked for is restricted, and nobody signed the request
+├── RequestSignatureInvalid  the signature of a request is not in order, or its key not valid
+├── RequestStale         a signed request was not made within a minute of now
+├── RequestReplayed      the nonce of a signed request was used before
+├── NotAuthorised        the signer may not read this
 ├── BodyTooLarge         more bytes than a request may have
 ├── BodyIncomplete       the client went away in the middle of its request
 ├── BodyTooSlow          the body did not come within a minute
@@ -99,6 +104,36 @@ class ProofNotAvailable(ApiError):
     code = "proof-not-available"
 
 
+class RequestUnsigned(ApiError):
+    """What is asked for is restricted, and nobody signed the request."""
+
+    code = "request-unsigned"
+
+
+class RequestSignatureInvalid(ApiError):
+    """The signature of a request is not in order, does not hold, or its key is not valid."""
+
+    code = "request-signature-invalid"
+
+
+class RequestStale(ApiError):
+    """A signed request was not made within a minute of the server's time."""
+
+    code = "request-stale"
+
+
+class RequestReplayed(ApiError):
+    """The nonce of a signed request was used before."""
+
+    code = "request-replayed"
+
+
+class NotAuthorised(ApiError):
+    """The signer of a request may not read what it asks for."""
+
+    code = "not-authorised"
+
+
 class BodyTooLarge(ApiError):
     """A request's body has more bytes than are read."""
 
@@ -155,10 +190,10 @@ TREES = (RuleError, LedgerError, RecordError, LogError, ProjectionError, ApiErro
 _BAD, _WHO, _NONE = HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND
 _CLASH, _LARGE = HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 _NEVER, _LATER = HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
-_BUG = HTTPStatus.INTERNAL_SERVER_ERROR
+_BUG, _SIGN = HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.UNAUTHORIZED
 
-# 400 not in the one form; 403 not by this signer; 409 not in the present state; 413 too large;
-# 422 well formed and never acceptable; 429 too much at once; 503 not now.
+# 400 not in the one form; 401 not signed in order; 403 not by this signer; 409 not in the present
+# state; 413 too large; 422 well formed and never acceptable; 429 too much at once; 503 not now.
 STATUS_OF: Mapping[Answered, HTTPStatus] = {
     rules.Malformed: _BAD,
     rules.UnknownVersion: _BAD,
@@ -259,6 +294,11 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     CheckpointNotFound: _NONE,
     TileNotFound: _NONE,
     ProofNotAvailable: _NONE,
+    RequestUnsigned: _SIGN,
+    RequestSignatureInvalid: _SIGN,
+    RequestStale: _SIGN,
+    RequestReplayed: _SIGN,
+    NotAuthorised: _WHO,
     BodyTooLarge: _LARGE,
     BodyIncomplete: _BAD,
     BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,

@@ -24,6 +24,7 @@ SECURITY = {
     "X-Content-Type-Options": "nosniff",
 }
 _SERVER_FAULT, _LATER = 500, 503
+_METHOD = "method"
 _ID_BYTES = 8
 # What anybody can bring about as often as he likes is counted, and does not fill the log.
 _QUIET = frozenset({None, ServerBusy.code, ViewBehind.code, WriterStopped.code})
@@ -65,6 +66,7 @@ class AnswerHeaders:
         request_id = given if _REQUEST_ID.fullmatch(given) else None
         state = scope.setdefault("state", {})
         begun = False
+        state[_METHOD] = scope["method"]
 
         async def send_on(message: Message) -> None:
             nonlocal begun
@@ -104,3 +106,8 @@ class AnswerHeaders:
         where = {"method": scope["method"], "path": scope["path"], "status": status}
         log("request-failed", request_id=told, problem=code, **where, error=state.get(BUG))
         return told
+
+
+def method_of(scope: Scope) -> str:
+    """Return the method of a request as it was sent: HEAD, too, which is served as GET."""
+    return str(scope["state"][_METHOD])

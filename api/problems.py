@@ -40,6 +40,7 @@ _RETRY_AFTER_S = 1
 _LATER = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
 # Under these names a request's state tells what was answered, and which bug was behind it.
 PROBLEM, BUG = "problem", "bug"
+_BESIDE = "beside"
 # "command.expect[2].leaf" becomes "/command/expect/2/leaf".
 _BETWEEN = re.compile(r"[.\[\]]+")
 
@@ -71,6 +72,11 @@ def problem_of(error: Coded, *, instance: str, language: str) -> dict[str, Any]:
     return document
 
 
+def tell_beside(request: Request, headers: Mapping[str, str]) -> None:
+    """Have header fields ready for the case that a request is answered with 401."""
+    request.scope.setdefault("state", {})[_BESIDE] = dict(headers)
+
+
 def problem_response(error: Coded, request: Request) -> Response:
     """Answer a request with a problem document in its reader's language."""
     request.scope.setdefault("state", {})[PROBLEM] = error.code
@@ -80,6 +86,8 @@ def problem_response(error: Coded, request: Request) -> Response:
     if document["status"] in _LATER:
         # How long a queue or a quota takes is known; what else may pass is tried again soon.
         headers["Retry-After"] = str(document["evidence"].get("retry_after_s", _RETRY_AFTER_S))
+    if document["status"] == HTTPStatus.UNAUTHORIZED:
+        headers |= request.scope["state"].get(_BESIDE, {})
     return Response(
         json_bytes(document), document["status"], headers=headers, media_type=MEDIA_TYPE
     )

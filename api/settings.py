@@ -31,6 +31,8 @@ class Settings:
         quota: What one party may write through this process; None for everything.
         metrics_port: Where `/metrics` is served; None for the port of the API, to clients on this
             machine only.
+        public_url: Where clients reach this server, as signed requests must name it; None for the
+            address that it listens on.
         log_level: How much goes to stderr, one JSON line an event.
 
     """
@@ -39,4 +41,5 @@ class Settings:
     queue_bytes: int = QUEUE_BYTES
     quota: Quota | None = QUOTA
     metrics_port: int | None = None
+    public_url: str | None = None
     log_level: Level = Level.INFO

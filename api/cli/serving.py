@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -26,6 +27,9 @@ LOOPBACK = "127.0.0.1"
 _PORT_MAX = 65_535
 _BACKLOG = 128
 _SWITCH_S = 0.001
+_PUBLIC = re.compile(
+    r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
+)
 
 _HOST = typer.Option("--host", help="Address to listen on.")
 _PORT = typer.Option("--port", min=0, max=_PORT_MAX, help="0: any free port.")
@@ -41,6 +45,11 @@ _WRITE_QUOTA = typer.Option(
 _WRITE_BURST = typer.Option("--write-burst", min=1, help="Commands that it may write at once.")
 _QUEUE_MAX = typer.Option(
     "--queue-max", min=COMMANDS_MAX, help="Commands that may wait to be written."
+)
+_PUBLIC_URL = typer.Option(
+    "--public-url",
+    metavar="URL",
+    help="Where clients reach this server; signed requests must name it. Default: its address.",
 )
 _LOG_LEVEL = typer.Option("--log-level", help="How much is logged to stderr.")
 
@@ -59,6 +68,7 @@ def run(  # noqa: PLR0913 - the options of a command
     write_quota: Annotated[int, _WRITE_QUOTA] = QUOTA.per_minute,
     write_burst: Annotated[int, _WRITE_BURST] = QUOTA.burst,
     queue_max: Annotated[int, _QUEUE_MAX] = QUEUE_COMMANDS,
+    public_url: Annotated[str | None, _PUBLIC_URL] = None,
     log_level: Annotated[Level, _LOG_LEVEL] = Level.INFO,
     mirror: Mirror = None,
     as_json: Json = False,
@@ -68,6 +78,7 @@ def run(  # noqa: PLR0913 - the options of a command
         queue_commands=queue_max,
         quota=Quota(write_quota, write_burst) if write_quota else None,
         metrics_port=metrics_port,
+        public_url=None if public_url is None else _read_public_url(public_url),
         log_level=log_level,
     )
     with LedgerFolder.open(folder, mirror=mirror) as house:
@@ -161,6 +172,22 @@ def _serve(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server.run(sockets=listening)
     return server.started
+
+
+def _read_public_url(text: str) -> str:
+    """Read the address that clients use, as it stands before every path.
+
+    Raises:
+        Usage: It is no address of a server.
+
+    """
+    if _PUBLIC.fullmatch(text) is None:
+        raise Usage(
+            f"{text} is no --public-url",
+            do="Name scheme and host in lower case, port and path where there are any: "
+            "https://shop.example or https://shop.example/ledger",
+        )
+    return text.removesuffix("/")
 
 
 def _url(listening: socket.socket) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import PUBLIC
 from api.problems import json_bytes, problem_of
 from api.reading import body_of, read_query
 from api.rooms import Here
@@ -39,7 +40,7 @@ _NOT_STORED = {"Cache-Control": "no-store"}
         **TOO_MUCH,
         **PROBLEMS,
     },
-    openapi_extra={"requestBody": SUBMISSION_BODY},
+    openapi_extra={**PUBLIC, "requestBody": SUBMISSION_BODY},
 )
 async def submit_commands(request: Request, rooms: Here) -> Response:
     """Append one command, or up to 1,000 in order.

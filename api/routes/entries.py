@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import PUBLIC
 from api.answers import IMMUTABLE, REVALIDATE, answer
 from api.errors import EntryNotFound
 from api.reading import read_query
@@ -20,6 +21,7 @@ router = APIRouter(tags=["log"])
     summary="Read the exact bytes of an entry",
     response_model=Entry,
     responses=PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_entry(request: Request, rooms: Here, index: str) -> Response:
     """Read the entry at a 0-based index: the very bytes whose leaf hash stands in the tree."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import PUBLIC
 from api.errors import InternalError
 from api.problems import json_bytes
 from api.reading import read_query
@@ -22,6 +23,7 @@ _STEPS = ("standing", "disk", "checkpoint", "projections", "timers")
     summary="Say that the process lives",
     response_model=Health,
     responses=PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_liveness(request: Request) -> Response:
     """Say that the process lives; nothing else is looked at."""
@@ -35,6 +37,7 @@ async def get_liveness(request: Request) -> Response:
     summary="Say whether the ledger can be read and written here",
     response_model=Health,
     responses={503: {"description": "A check fails", "model": Health}, **PROBLEMS},
+    openapi_extra=PUBLIC,
 )
 async def get_readiness(request: Request, rooms: Here) -> Response:
     """Check the database, the writer, the views, the timers and the publishing of checkpoints."""

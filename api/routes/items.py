@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.answers import Freshness, answer, content_digest, freshness, json_answer
+from api.access import PUBLIC
+from api.answers import Freshness, answer, freshness, json_answer
 from api.cursors import read_cursor, write_cursor
 from api.errors import ItemNotFound
 from api.moments import check_shown, moment_of, wait_for_index
@@ -26,6 +27,7 @@ from api.schemas import (
     HistoryPage,
     Item,
 )
+from api.signatures import content_digest
 from ledger.rules.entries import Entry, read_entry
 from ledger.rules.errors import Malformed
 from ledger.rules.items import item_stream
@@ -42,7 +44,7 @@ _OFFERED = "transfer-offered/1"
     summary="Read who holds an item",
     response_model=Item,
     responses=PROBLEMS,
-    openapi_extra={"parameters": [AT_INDEX, AT_TIME, WAIT_FOR_INDEX]},
+    openapi_extra={**PUBLIC, "parameters": [AT_INDEX, AT_TIME, WAIT_FOR_INDEX]},
 )
 async def get_item(request: Request, rooms: Here, namespace: str, id: str) -> Response:  # noqa: A002
     """Read owner, freeze and standing offer of an item, now or as of an earlier entry or time."""
@@ -88,7 +90,7 @@ def _standing_offer(head: Entry) -> dict[str, Any] | None:
     summary="Read what happened to an item",
     response_model=HistoryPage,
     responses=PROBLEMS,
-    openapi_extra={"parameters": [AT_INDEX, AT_TIME, CURSOR, LIMIT, WAIT_FOR_INDEX]},
+    openapi_extra={**PUBLIC, "parameters": [AT_INDEX, AT_TIME, CURSOR, LIMIT, WAIT_FOR_INDEX]},
 )
 async def list_item_history(
     request: Request,
@@ -136,7 +138,7 @@ def _history(rooms: Rooms, item: str, query: Mapping[str, str]) -> tuple[dict[st
     summary="Get the proof of an item",
     response_class=Response,
     responses=TEXT | PROBLEMS,
-    openapi_extra={"parameters": [INDEX]},
+    openapi_extra={**PUBLIC, "parameters": [INDEX]},
 )
 async def get_item_proof(
     request: Request,

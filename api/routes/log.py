@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import PUBLIC
 from api.answers import checkpoint_ref, freshness, json_answer, size_and_root
 from api.reading import read_query
 from api.rooms import Here, Rooms
@@ -25,6 +26,7 @@ router = APIRouter(prefix="/v1", tags=["log"])
     summary="Read what a client needs to know of the log",
     response_model=Log,
     responses=PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_log(request: Request, rooms: Here) -> Response:
     """Read origin, checkpoint key, sizes and the delay that receipts promise."""
@@ -49,6 +51,7 @@ def _log(rooms: Rooms) -> dict[str, Any]:
     summary="Read the ledger policy in force",
     response_model=Policy,
     responses=PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_policy(request: Request, rooms: Here) -> Response:
     """Read the whole policy in force after the last entry, and the digest that commands name."""

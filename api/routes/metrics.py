@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import access
 from api.errors import RouteNotFound
 from api.reading import read_query
 from api.rooms import Here, Rooms
@@ -29,6 +30,7 @@ _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real
         },
         **PROBLEMS,
     },
+    openapi_extra=access(anonymous="local"),
 )
 async def get_metrics(request: Request, rooms: Here) -> Response:
     """Give figures to a monitor: on a port of their own, or to clients on this machine only.

@@ -6,6 +6,7 @@ import inspect
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import PUBLIC
 from api.answers import answer, json_answer
 from api.errors import STATUS_OF, RouteNotFound
 from api.reading import read_query
@@ -22,6 +23,7 @@ _LINKSET = "application/linkset+json"
     operation_id="get_problem_type",
     summary="Read what a problem type means",
     responses=TEXT | PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_problem_type(request: Request, code: str) -> Response:
     """Read what a problem's `type` stands for."""
@@ -40,6 +42,7 @@ async def get_problem_type(request: Request, code: str) -> Response:
     operation_id="get_api_catalog",
     summary="Find the description of this API",
     responses=LINKSET | PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_api_catalog(request: Request) -> Response:
     """Find the OpenAPI description (RFC 9727)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import PUBLIC
 from api.answers import freshness, json_answer
 from api.errors import PartyNotFound
 from api.moments import wait_for_index
@@ -28,7 +29,7 @@ _KNOWN = ("wait_for_index",)
     summary="Read a party's keys and roles",
     response_model=Party,
     responses=PROBLEMS,
-    openapi_extra={"parameters": [WAIT_FOR_INDEX]},
+    openapi_extra={**PUBLIC, "parameters": [WAIT_FOR_INDEX]},
 )
 async def get_party(request: Request, rooms: Here, id: str) -> Response:  # noqa: A002
     """Read the keys, roles and waiting key change of a registered party."""
@@ -41,7 +42,7 @@ async def get_party(request: Request, rooms: Here, id: str) -> Response:  # noqa
     summary="Read a claimed imported party",
     response_model=Party,
     responses=PROBLEMS,
-    openapi_extra={"parameters": [WAIT_FOR_INDEX]},
+    openapi_extra={**PUBLIC, "parameters": [WAIT_FOR_INDEX]},
 )
 async def get_imported_party(
     request: Request,

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import PUBLIC
 from api.answers import IMMUTABLE, json_answer
 from api.errors import ProofNotAvailable
 from api.reading import read_query
@@ -24,6 +25,7 @@ _CACHED = {"Cache-Control": IMMUTABLE}
     summary="Prove that an entry is in a tree",
     response_model=Inclusion,
     responses=PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_inclusion_proof(request: Request, rooms: Here, index: str, size: str) -> Response:
     """Prove the entry at `index` in the tree of the first `size` entries (RFC 9162, 2.1.3)."""
@@ -51,6 +53,7 @@ def _inclusion(rooms: Rooms, index: int, size: int) -> dict[str, Any]:
     summary="Prove that a tree extends another",
     response_model=Consistency,
     responses=PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_consistency_proof(request: Request, rooms: Here, old: str, new: str) -> Response:
     """Prove that the tree of `new` entries extends the tree of `old` ones (RFC 9162, 2.1.4)."""

@@ -10,6 +10,7 @@ import gzip
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import PUBLIC
 from api.answers import IMMUTABLE, REVALIDATE, answer
 from api.errors import CheckpointNotFound, RouteNotFound, TileNotFound
 from api.rooms import Here, Rooms
@@ -27,7 +28,11 @@ _GZIP_LEVEL = 6
 
 
 @router.get(
-    "/vkey", operation_id="get_vkey", summary="Read the checkpoint key", responses=TEXT | PROBLEMS
+    "/vkey",
+    operation_id="get_vkey",
+    summary="Read the checkpoint key",
+    responses=TEXT | PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_vkey(request: Request, rooms: Here) -> Response:
     """Read the C2SP verifier key of the log. Who verifies should have it from elsewhere."""
@@ -40,6 +45,7 @@ async def get_vkey(request: Request, rooms: Here) -> Response:
     operation_id="get_checkpoint",
     summary="Read the latest checkpoint",
     responses=TEXT | PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_checkpoint(request: Request, rooms: Here) -> Response:
     """Read the latest signed checkpoint, a C2SP signed note."""
@@ -55,6 +61,7 @@ async def get_checkpoint(request: Request, rooms: Here) -> Response:
     operation_id="list_checkpoints",
     summary="List the sizes of all checkpoints",
     responses=TEXT | PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def list_checkpoints(request: Request, rooms: Here) -> Response:
     """List the sizes for which a checkpoint was published, one decimal a line, ascending."""
@@ -69,6 +76,7 @@ async def list_checkpoints(request: Request, rooms: Here) -> Response:
     operation_id="get_checkpoint_of_size",
     summary="Read an earlier checkpoint",
     responses=TEXT | PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_checkpoint_of_size(request: Request, rooms: Here, size: str) -> Response:
     """Read the checkpoint that was published for a tree of this size, exact bytes."""
@@ -88,6 +96,7 @@ async def get_checkpoint_of_size(request: Request, rooms: Here, size: str) -> Re
     operation_id="get_entry_bundle",
     summary="Read a bundle of entries",
     responses=BINARY | PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_entry_bundle(request: Request, rooms: Here, path: str) -> Response:
     """Read up to 256 entries, each behind its 16-bit length; gzip where the client takes it."""
@@ -108,6 +117,7 @@ async def get_entry_bundle(request: Request, rooms: Here, path: str) -> Response
     operation_id="get_tile",
     summary="Read a tile of hashes",
     responses=BINARY | PROBLEMS,
+    openapi_extra=PUBLIC,
 )
 async def get_tile(request: Request, rooms: Here, level: str, path: str) -> Response:
     """Read up to 256 hashes of one level of the tree, 32 bytes each."""

@@ -35,6 +35,7 @@ def house_of(world: World, folder: Path) -> House:
         random=world.dice,
     )
     house.ledger = world.ledger
+    house.vault = world.vault
     house.gate = Gate(world.recorder, world.mark, world.vkey)
     house.publisher = Publisher(world.recorder, world.tree_signer(), world.origin, world.vkey)
     return house

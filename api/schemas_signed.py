@@ -1,0 +1,56 @@
+"""The shapes of signed requests and of what answers them, as the OpenAPI description tells them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.schemas import HEX32, PROBLEMS, Responses, Shape
+
+
+class Disclosed(Shape):
+    """A sealed field, as the entry has it, and what opens it."""
+
+    name: str
+    subject: str
+    digest: str = Field(pattern=HEX32)
+    state: Literal["open", "erased", "lost"]
+    salt: str | None = Field(description="Base64 of 32 random bytes; null unless open")
+    value: str | None = Field(description="Null unless open")
+
+
+class DisclosureList(Shape):
+    """The sealed fields of an entry that the signer may read."""
+
+    index: int
+    disclosures: list[Disclosed]
+
+
+UNSIGNED: Responses = {
+    401: {
+        "description": "The request is not signed in order; `Accept-Signature` says how",
+        "headers": {
+            "Accept-Signature": {"schema": {"type": "string"}, "description": "RFC 9421"},
+        },
+        "content": PROBLEMS["default"]["content"],
+    },
+    403: {
+        "description": "Nothing here is for the signer to read",
+        "content": PROBLEMS["default"]["content"],
+    },
+}
+SIGNED_FIELDS: list[dict[str, Any]] = [
+    {
+        "name": name,
+        "in": "header",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string"},
+    }
+    for name, description in (
+        ("Content-Digest", "SHA-256 of the body, also of an empty one (RFC 9530)"),
+        ("Signature-Input", "What is signed, and by which key (RFC 9421)"),
+        ("Signature", "The signature (RFC 9421)"),
+    )
+]
