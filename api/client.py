@@ -15,7 +15,8 @@ import httpx2
 
 from api.actors import Actor, Confirmed, Prepared
 from api.client_errors import NotReached, OutcomeUnknown
-from api.client_reads import LogClient, read_document
+from api.client_reads import read_document
+from api.client_signed import SignedReads
 from api.desk import Hand, Order, write
 from api.receipts import check_entry, read_receipt
 from ledger.clock import Clock, SystemClock
@@ -55,7 +56,7 @@ def _pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-class LedgerClient(LogClient):
+class LedgerClient(SignedReads):
     """A client of one served log that also writes. Not to be shared between threads."""
 
     def __init__(  # noqa: PLR0913 - everything but the address has a default at this edge
@@ -76,16 +77,16 @@ class LedgerClient(LogClient):
             base_url: For instance `http://127.0.0.1:8000`.
             vkey: The log's checkpoint key; the server's own word for it when None.
             transport: How requests travel; the network when None.
-            clock: Dates commands.
-            random: Gives random bytes for ids and salts.
+            clock: Dates commands and signed requests.
+            random: Gives random bytes for ids, salts and nonces.
             attempts: How often the same bytes are sent until the outcome is known.
             pause: Waits so many seconds between two attempts.
             wait_max_s: Longest wait that a server may ask for; beyond it the problem is raised.
 
         """
-        super().__init__(base_url, vkey=vkey, transport=transport)
-        self._clock = clock or SystemClock()
-        self._random = random
+        super().__init__(
+            base_url, vkey=vkey, transport=transport, clock=clock or SystemClock(), random=random
+        )
         self._attempts = attempts
         self._pause = pause
         self._wait_max_s = wait_max_s

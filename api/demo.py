@@ -13,6 +13,7 @@ from api.config import CONFIG_FILE, new_origin, write_whole
 from api.custody import key_file
 from api.folder import LedgerFolder
 from api.house import House
+from api.keystore import keystore_of
 from api.market import Dice, Market
 from api.marketday import OPENS_AT, POLICY, SEED, MarketDay
 from ledger.clock import FixedClock
@@ -76,6 +77,7 @@ def play(folder: Path, *, origin: str | None = None, progress: Progress) -> Summ
         house.runner.catch_up()
         for party in (*day.members, *day.merchants):
             _keep(house, party, market.wallets[party][-1])
+            keystore_of(name).add(party, market.wallets[party][-1])
         item = max(day.items, key=lambda each: _worth_showing(market, each))
         refused = dict(sorted(market.refused.items()))
         accepted = market.accepted.total()

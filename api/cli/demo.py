@@ -96,6 +96,7 @@ def _shown(
         f"Try: {program} history {summary.item} --dir {folder}",
         f"     {program} prove {summary.item} --dir {folder} -o item.tlog-proof",
         f"     {program} verify item.tlog-proof --vkey @{folder}/vkey",
+        f"     {program} keystore list --dir {folder}",
     ]
     drawn: list[Any] = [table_of(summary.item, rows, policy), verdict_of(document), proven, *try_]
     return text, drawn

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.cli.output import write_line
+from api.client_errors import ClientError, NotReached, OtherLog, ProblemAnswer
+from api.errors import ApiError
 from api.sales import TableUnreadable
 from ledger.domain.stream import UnknownEventType
 from ledger.errors import (
@@ -164,6 +166,11 @@ _ENDINGS: Sequence[tuple[type[Exception], _Ending]] = (
         _Ending(USAGE, "What was accepted before stays; this was not recorded.", _CORRECT),
     ),
     (LedgerError, _Ending(USAGE, _KEPT, _CORRECT)),
+    (ApiError, _Ending(USAGE, _KEPT, _CORRECT)),
+    (NotReached, _Ending(UNAVAILABLE, _KEPT, "See that the server is up, then ask again.")),
+    (OtherLog, _Ending(UNVERIFIABLE, _KEPT, "Bring the verifier key of the log that you want.")),
+    (ProblemAnswer, _Ending(USAGE, _KEPT, _CORRECT)),
+    (ClientError, _Ending(UNVERIFIABLE, _KEPT, "Ask the operator; keep what was answered.")),
     (LogError, _Ending(USAGE, _KEPT, _CORRECT)),
     (ProjectionError, _Ending(USAGE, _KEPT, _CORRECT)),
     (record.RecordError, _Ending(USAGE, _KEPT, _CORRECT)),

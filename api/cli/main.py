@@ -14,10 +14,12 @@ from api.cli import (
     checks,
     demo,
     doctor,
+    entries,
     history,
     imports,
     items,
     keys,
+    keystore,
     ledgers,
     recovery,
     serving,
@@ -39,7 +41,9 @@ app = typer.Typer(
 for group in (ledgers, recovery, doctor, imports, history, checks, submit, serving, signing, demo):
     group.add_to(app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(keystore.app, name="keystore")
 app.add_typer(items.app, name="item")
+app.add_typer(entries.app, name="entry")
 
 
 def main() -> None:

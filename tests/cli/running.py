@@ -50,7 +50,12 @@ class Program:
     """
 
     def __init__(self, state: Path) -> None:
-        self.env = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(state)}
+        self.env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "XDG_STATE_HOME": str(state),
+            "YINZHENG_KEYSTORE": str(state / "keystores"),
+        }
         self._forking = subprocess.Popen(
             [sys.executable, "-m", "tests.cli.forked"],
             cwd=ROOT,

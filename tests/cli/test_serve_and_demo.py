@@ -94,6 +94,19 @@ def test_the_demo_leaves_a_ledger_to_try_the_other_commands_on(
     assert party["founder"] is False
 
 
+def test_the_demo_leaves_its_parties_keys_where_they_are_found(
+    program: Program, demo: Path
+) -> None:
+    document = program.json("demo", "--dir", demo, "--no-serve")
+    kept = program.json("keystore", "list", "--dir", demo)
+    listed = program.json("keys", "list", "--dir", demo)
+
+    assert len(kept["keys"]) == 48
+    assert document["party"] in {key["party"] for key in kept["keys"]}
+    holders = {key["id"]: key["party"] for key in listed["keys"]}
+    assert all(holders[key["id"]] == key["party"] for key in kept["keys"])
+
+
 def test_the_demo_is_shown_to_people(program: Program, demo: Path) -> None:
     ran = program("demo", "--dir", demo, "--no-serve")
 
