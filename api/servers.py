@@ -56,7 +56,8 @@ def _file(settings: Mapping[str, str | None]) -> Iterator[Check]:
     # 2 is FULL, 3 EXTRA; it belongs to the connection, and this is how every one is opened.
     yield _must("synchronous", settings, {"2", "3"}, "This build of SQLite ignores the setting.")
     size = settings.get("page_size")
-    if size == "8192":
+    # 8192 is what databases were made with before.
+    if size in {"4096", "8192"}:
         yield ok("page_size", size)
     else:
         yield warning("page_size", str(size), "Slower than it could be.")

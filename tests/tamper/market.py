@@ -56,7 +56,6 @@ def market(folder: Path) -> Iterator[Market]:
     """Make the ledger in an empty folder."""
     with World.create(sqlite_file_url(folder), "tamper") as world:
         golden_story.play(world)
-        golden_trade.play(world)
         _items(world, 450)
         _sales(world, 200)
         outside = world.publish()
@@ -64,6 +63,7 @@ def market(folder: Path) -> Iterator[Market]:
         outside_size = world.size()
         _transfers(world, 100)
         _waiting(world)
+        golden_trade.play(world)
         _items(world, SIZE - world.size())
         world.publish()
         Runner(world.reader).catch_up()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,33 +15,14 @@ from ledger.rules.digests import policy_digest, sale_identity, timer_id
 from ledger.rules.errors import Refused
 from ledger.rules.text import format_time
 from tests.databases import sqlite_file_url
+from tests.unit.rules import trade_refusals  # noqa: F401 - adds its cases
+from tests.unit.rules.refusing import CASES, Found, expect, refusal
 from tests.unit.rules.small import HOUR_US, ORIGIN, POLICY, Small, key, key_id
 from tests.worlds import World
 
-Found = tuple[Refused, dict[str, Any]]
-Case = Callable[[], Found]
-CASES: dict[type[Refused], Case] = {}
 SECOND_US = 1_000_000
 OTHER = "0" * 64
 CLASS = {"class": "other"}
-
-
-def refusal(error: type[Refused]) -> Callable[[Case], Case]:
-    """Say which refusal a case must raise; the case gives what was raised, and what evidence."""
-
-    def add(case: Case) -> Case:
-        CASES[error] = case
-        return case
-
-    return add
-
-
-def expect(small: Small, what: Draft | Command, **evidence: Any) -> Found:
-    """Derive what is refused."""
-    command = what if isinstance(what, Command) else small.command(what)
-    with pytest.raises(Refused) as caught:
-        small.derive(command)
-    return caught.value, evidence
 
 
 def revoking(small: Small, party: str, name: str, *, by: str | None = None) -> Draft:
