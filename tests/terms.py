@@ -37,7 +37,7 @@ def item_class(name: str, **changes: Any) -> dict[str, Any]:
         "delay_remedy_s": None,
         "deliver_s": 2 * HOUR_S,
         "evidence": [],
-        "evidence_s": DAY_S,
+        "evidence_due_s": DAY_S,
         "high_value_min": [money("50000")],
         "inspect_s": 3 * DAY_S,
         "provenance": "optional",

@@ -124,7 +124,7 @@ _CLASS: Schema = {
     "delay_remedy_s": schema.nullable(period),
     "deliver_s": period,
     "evidence": _some_of(EVIDENCE),
-    "evidence_s": period,
+    "evidence_due_s": period,
     "high_value_min": _moneys,
     "inspect_s": period,
     "provenance": schema.one_of(("optional", "required")),
@@ -234,7 +234,7 @@ _CREDIT: Schema = {
     "purchase_bp": _bp,
 }
 TERMS: Schema = {
-    "agreement": schema.hex32,
+    "agreement": schema.nullable(schema.hex32),
     "appeal": schema.nested(_APPEAL),
     "checks": schema.nested(_CHECKS),
     "claims": schema.nested(_CLAIMS),

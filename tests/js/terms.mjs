@@ -60,7 +60,7 @@ const itemClass = {
   delay_remedy_s: f.orNull(period),
   deliver_s: period,
   evidence: someOf(0, ...evidence),
-  evidence_s: period,
+  evidence_due_s: period,
   high_value_min: moneys,
   inspect_s: period,
   provenance: f.oneOf("optional", "required"),
@@ -152,7 +152,7 @@ const risk = {
   }),
 };
 const fields = f.object({
-  agreement: f.hex32,
+  agreement: f.orNull(f.hex32),
   appeal: f.object(appeal),
   checks: f.object({ lock_after: count, lock_s: period, per_hour: count }),
   claims: f.object(claims),
