@@ -27,6 +27,7 @@ from api.routes import (
     metrics,
     pages,
     parties,
+    policies,
     proofs,
     tiles,
 )
@@ -38,7 +39,7 @@ API_VERSION = "1.0.0"
 _ROUTERS = tuple(
     module.router
     for module in (
-        *(commands, items, parties, entries, disclosures, proofs),
+        *(commands, items, parties, policies, entries, disclosures, proofs),
         *(log, tiles, health, metrics, pages),
     )
 )

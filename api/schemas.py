@@ -252,6 +252,22 @@ class Policy(Shape):
     since: int = Field(description="Index of the entry that published it")
 
 
+class TradePolicy(Shape):
+    """A trade policy: its whole document, the digest that orders name, and since when it holds."""
+
+    digest: str = Field(pattern=HEX32)
+    effective_at: str = Field(pattern=TIME, description="When it takes effect, or took")
+    policy: dict[str, Any]
+
+
+class TradePolicies(Shape):
+    """The trade policies that the log keeps."""
+
+    in_force: TradePolicy | None
+    pending: TradePolicy | None
+    superseded: list[TradePolicy] = Field(description="The newest first")
+
+
 class Log(Shape):
     """What a client needs to know of the log."""
 

@@ -21,6 +21,7 @@ from api.cli import (
     keys,
     keystore,
     ledgers,
+    policy,
     recovery,
     serving,
     signing,
@@ -44,6 +45,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(keystore.app, name="keystore")
 app.add_typer(items.app, name="item")
 app.add_typer(entries.app, name="entry")
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

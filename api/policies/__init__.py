@@ -1,0 +1,1 @@
+"""Trade policies that people write: read from YAML, shown, published."""

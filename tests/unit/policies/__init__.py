@@ -1,0 +1,1 @@
+"""Policies that people write."""
