@@ -35,6 +35,7 @@ PLACES: Mapping[str, str] = {
     "get_consistency_proof": "/v1/proofs/consistency/1/2",
     "get_log": "/v1/log",
     "get_policy": "/v1/policy",
+    "list_trade_policies": "/v1/policies/trade",
     "get_vkey": "/log/vkey",
     "get_checkpoint": "/log/checkpoint",
     "list_checkpoints": "/log/checkpoints/sizes",
