@@ -19,10 +19,9 @@ from fastapi.routing import APIRoute
 from api.access import EXTENSION, Caller, Reach
 from api.errors import BodyTooLarge, BodyTooSlow, RequestReplayed, RequestSignatureInvalid
 from api.headers import method_of
-from api.house import House
 from api.problems import tell_beside
 from api.reading import BODY_SECONDS_MAX, SMALL_BODY_BYTES
-from api.rooms import Here
+from api.rooms import Here, Rooms
 from api.signatures import Claim, Fields, Target, authority_of, challenge, read_claim
 from ledger.proof.errors import VerificationError
 from ledger.proof.keys import verify
@@ -37,6 +36,7 @@ async def caller_of(request: Request, rooms: Here) -> Caller:
         RequestUnsigned: Nobody did.
         RequestSignatureInvalid: The signature does not hold, or its key is not valid now.
         RequestStale: It is too old, or dated ahead.
+        QuotaExceeded: Its signer reads more than it may.
         RequestReplayed: It came before.
         Malformed: It has a body.
         BodyTooLarge: Likewise, and of more than 64 KiB.
@@ -53,7 +53,7 @@ async def caller_of(request: Request, rooms: Here) -> Caller:
     body = await _body(request) if signed else b""
     target = _target(request, rooms.settings.public_url, body)
     claim = read_claim(fields, target, origin=house.origin, now=house.clock.now())
-    caller = await rooms.read(identify, house, claim)
+    caller = await rooms.identify(identify, rooms, claim)
     if body:
         raise Malformed("body", "must be empty")
     return caller
@@ -62,15 +62,17 @@ async def caller_of(request: Request, rooms: Here) -> Caller:
 Signed = Annotated[Caller, Depends(caller_of)]
 
 
-def identify(house: House, claim: Claim) -> Caller:
+def identify(rooms: Rooms, claim: Claim) -> Caller:
     """Check the signature of a request and take its nonce; blocks.
 
     Raises:
         RequestSignatureInvalid: Nobody has the key, the signature does not hold, or the key is
             revoked.
+        QuotaExceeded: The party reads more than it may.
         RequestReplayed: The nonce was used before.
 
     """
+    house = rooms.house
     party = house.parties.of_key(claim.key_id)
     key = None if party is None else party.key(claim.key_id)
     if party is None or key is None:
@@ -84,6 +86,8 @@ def identify(house: House, claim: Claim) -> Caller:
         ) from None
     if key.revoked:
         raise RequestSignatureInvalid("the key is revoked", field="keyid")
+    if rooms.read_quota is not None:
+        rooms.read_quota.admit(party.party)
     now = house.clock.now()
     if not house.nonces.spend(party.party, claim.nonce, created=claim.created, now=now):
         raise RequestReplayed("this request came before: sign another one", nonce=claim.nonce)

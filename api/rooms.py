@@ -16,7 +16,7 @@ from api.settings import Settings
 from api.submitting import read_submissions
 from api.telemetry import BatchLog
 from ledger.queue import Bounds
-from ledger.quota import WriteQuota
+from ledger.quota import ReadQuota, WriteQuota
 from ledger.rules.errors import Malformed
 from ledger.submission import Prepared, Submission
 from ledger.writer import Writer
@@ -28,6 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _READERS = 8
+_IDENTIFIERS = 2
 _LARGE_BODIES = 8
 _UNPACKED_AT_ONCE_BYTES = 8 * 1024
 
@@ -46,7 +47,11 @@ class Rooms:
             observer=BatchLog(metrics),
         )
         metrics.watch(house, self.writer.load, lambda: list(keeper.failures))
+        reads = settings.read_quota
+        self.read_quota = None if reads is None else ReadQuota(reads)
         self._reading = CapacityLimiter(_READERS)
+        # Each takes a turn at the database's writers: what waits there must not hold up readers.
+        self._identifying = CapacityLimiter(_IDENTIFIERS)
         # Large bodies are unpacked one by one: each takes the interpreter for a while.
         self._unpacking = CapacityLimiter(1)
         # Whoever sends without end holds no more memory than this; what is read waits elsewhere.
@@ -74,6 +79,10 @@ class Rooms:
     async def read(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run what reads the database in a thread."""
         return await to_thread.run_sync(partial(work, *args, **named), limiter=self._reading)
+
+    async def identify(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """Run what finds out who signed a request in a thread."""
+        return await to_thread.run_sync(partial(work, *args, **named), limiter=self._identifying)
 
     async def unpack(self, body: bytes) -> tuple[list[Submission | Malformed], bool]:
         """Read the body of a write; a large one in a thread. Raises as `read_submissions`."""

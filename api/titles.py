@@ -112,7 +112,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "proof-not-available": ("This proof is not available", "无法提供该证明"),
     "proof-too-large": ("The proof is too large", "证明过大"),
     "queue-full": ("Too many commands wait already", "等待写入的命令过多"),
-    "quota-exceeded": ("The party writes too much at once", "该主体写入过于频繁"),
+    "quota-exceeded": ("The party asks too much at once", "该主体的请求过于频繁"),
     "read-back-differs": ("A stored value differs", "已存的值不一致"),
     "read-too-wide": ("Too much was asked for at once", "一次请求的范围过大"),
     "refused": ("A rule says no", "规则不允许"),

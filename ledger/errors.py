@@ -9,7 +9,7 @@ LedgerError
 ├── DiskLow                too little disk space is left to write safely
 ├── WriteContended         other writers were first, again and again; nothing was recorded
 ├── QueueFull              too many commands wait already; nothing was recorded
-├── QuotaExceeded          the party wrote more than it may; the command was not recorded
+├── QuotaExceeded          the party wrote or read more than it may; nothing was done
 ├── WriterStopped          the server is stopping; nothing was recorded
 ├── BackupRefused          a backup cannot be made there, or did not verify
 ├── BackupDamaged          a backup is not what its list says; nothing was restored
@@ -85,7 +85,7 @@ class QueueFull(LedgerError):
 
 
 class QuotaExceeded(LedgerError):
-    """The party has written more than it may in this time; the command was not recorded."""
+    """The party has written, or read, more than it may in this time; nothing was done."""
 
     code = "quota-exceeded"
 

@@ -19,7 +19,7 @@ from api.cli.options import Dir, Json, Mirror
 from api.cli.output import Output
 from api.folder import LedgerFolder
 from api.house import House
-from api.settings import QUEUE_COMMANDS, QUOTA, Level, Settings
+from api.settings import QUEUE_COMMANDS, QUOTA, READ_QUOTA, Level, Settings
 from api.submitting import COMMANDS_MAX
 from ledger.quota import Quota
 
@@ -43,6 +43,9 @@ _WRITE_QUOTA = typer.Option(
     "--write-quota", min=0, help="Commands a minute that one party may write; 0: any number."
 )
 _WRITE_BURST = typer.Option("--write-burst", min=1, help="Commands that it may write at once.")
+_READ_QUOTA = typer.Option(
+    "--read-quota", min=0, help="Signed reads a minute that one party may make; 0: any number."
+)
 _QUEUE_MAX = typer.Option(
     "--queue-max", min=COMMANDS_MAX, help="Commands that may wait to be written."
 )
@@ -67,6 +70,7 @@ def run(  # noqa: PLR0913 - the options of a command
     metrics_port: Annotated[int | None, _METRICS_PORT] = None,
     write_quota: Annotated[int, _WRITE_QUOTA] = QUOTA.per_minute,
     write_burst: Annotated[int, _WRITE_BURST] = QUOTA.burst,
+    read_quota: Annotated[int, _READ_QUOTA] = READ_QUOTA.per_minute,
     queue_max: Annotated[int, _QUEUE_MAX] = QUEUE_COMMANDS,
     public_url: Annotated[str | None, _PUBLIC_URL] = None,
     log_level: Annotated[Level, _LOG_LEVEL] = Level.INFO,
@@ -77,6 +81,7 @@ def run(  # noqa: PLR0913 - the options of a command
     settings = Settings(
         queue_commands=queue_max,
         quota=Quota(write_quota, write_burst) if write_quota else None,
+        read_quota=Quota(read_quota, read_quota) if read_quota else None,
         metrics_port=metrics_port,
         public_url=None if public_url is None else _read_public_url(public_url),
         log_level=log_level,

@@ -15,6 +15,7 @@ from fastapi import APIRouter
 
 from api.access import EXTENSION, LOCAL, PUBLIC, Caller, access, may_read
 from api.callers import check_declared
+from api.settings import Settings
 from ledger.rules.model import GRANTABLE, MOVES_PROPERTY, OPERATOR_ROLES, ROLES_HELD
 from tests.api.serving import Served, serve
 from tests.api.signing import headers_for, seal_about
@@ -97,7 +98,8 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with serve(tmp_path_factory.mktemp("town"), seed="town") as served:
+    settings = Settings(read_quota=None)
+    with serve(tmp_path_factory.mktemp("town"), seed="town", settings=settings) as served:
         yield Town(served)
 
 

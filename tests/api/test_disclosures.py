@@ -16,6 +16,7 @@ from api.house import House
 from api.schemas import Problem
 from api.schemas_signed import DisclosureList
 from api.settings import Settings
+from ledger.quota import Quota
 from ledger.record.database import open_engine, writing
 from ledger.record.recorder import LedgerRecorder
 from ledger.rules.compose import Draft
@@ -42,6 +43,7 @@ def sealed(tmp_path: Path) -> Iterator[tuple[Served, int]]:
 
 
 def problem(answer: Any) -> tuple[int, str, dict[str, Any]]:
+    assert answer.status_code >= 400, answer.text
     Problem.model_validate_json(answer.content)
     assert answer.headers["cache-control"] == "no-store"
     assert VALUE not in answer.text
@@ -386,6 +388,30 @@ def test_behind_a_proxy_only_the_public_address_counts(tmp_path: Path) -> None:
         assert answer(path, **public) == 401
         assert answer(f"/ledger{path}", host="shop.example") == 401
         assert answer(path, host=HOST) == 401
+
+
+def test_who_reads_too_much_waits_and_only_what_holds_is_counted(tmp_path: Path) -> None:
+    with serve(tmp_path, settings=Settings(read_quota=Quota(1, 2))) as served:
+        world = served.world
+        for party in ("ann", "bob", "shop"):
+            world.register(party)
+        world.open_namespace("cards", "shop")
+        path = path_of(seal_about(world, "cards/1", "ann", VALUE).index)
+        mine = headers_for(world, path, world.key("ann"))
+        forged = {**mine, "Signature": headers_for(world, path, world.key("bob"))["Signature"]}
+        codes = [served.client.get(path, headers=forged).status_code for _ in range(3)]
+
+        codes += [ask(served, path, "ann").status_code for _ in range(2)]
+        refused = ask(served, path, "ann", nonce="n" * 32)
+
+        assert codes == [401, 401, 401, 200, 200]
+        assert problem(refused)[:2] == (429, "quota-exceeded")
+        assert int(refused.headers["retry-after"]) > 1
+        assert ask(served, path, "bob").status_code == 403
+        # A refused request has not spent its nonce.
+        assert served.app.state.rooms.house.nonces.spend(
+            "ann", "n" * 32, created=world.clock.now(), now=world.clock.now()
+        )
 
 
 def test_a_changed_query_reads_nothing_and_an_unknown_one_is_refused(

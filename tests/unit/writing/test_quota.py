@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import QuotaExceeded
-from ledger.quota import Quota, WriteQuota
+from ledger.quota import Quota, ReadQuota, WriteQuota
 from ledger.rules.compose import Draft
 from ledger.submission import Prepared, Submission
 from tests.databases import sqlite_file_url
@@ -177,3 +179,38 @@ def test_never_more_than_burst_and_rate_allow(
 
     allowed = burst + (clock.now_s - began_s) * per_minute / 60
     assert let_in <= allowed + 1e-3
+
+
+def test_reads_are_counted_for_each_party_by_itself(clock: StandingClock) -> None:
+    quota = ReadQuota(Quota(per_minute=30, burst=3), monotonic=clock)
+    for _ in range(3):
+        quota.admit("ann")
+
+    with pytest.raises(QuotaExceeded) as refused:
+        quota.admit("ann")
+    quota.admit("bob")
+    clock.now_s += 2.0
+    quota.admit("ann")
+
+    told = {"party": "ann", "per_minute": 30, "burst": 3, "retry_after_s": 2}
+    assert refused.value.evidence == told
+
+
+def test_readers_in_many_threads_get_no_more_than_their_share(clock: StandingClock) -> None:
+    quota = ReadQuota(Quota(per_minute=1, burst=50), monotonic=clock)
+    barrier, passed = threading.Barrier(8), []
+
+    def read() -> None:
+        barrier.wait()
+        for _ in range(20):
+            with suppress(QuotaExceeded):
+                quota.admit("ann")
+                passed.append(1)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(passed) == 50
