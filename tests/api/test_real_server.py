@@ -15,6 +15,7 @@ from api.app import create_app
 from api.client import LedgerClient
 from api.submitting import BODY_BYTES_MAX
 from tests.api.serving import furnish, house_of
+from tests.api.signing import headers_for, path_of, seal_about
 from tests.databases import sqlite_file_url
 from tests.worlds import World
 
@@ -168,3 +169,125 @@ def test_a_client_that_hangs_up_leaves_the_server_well(running: tuple[World, int
 
     assert exchange(port, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
     assert world.size() == size
+
+
+SECRET = b"what only ann may read"
+
+
+@pytest.fixture(scope="module")
+def secret(running: tuple[World, int]) -> str:
+    """Where a sealed field about ann lies."""
+    return path_of(seal_about(running[0], "cards/secret", "ann", SECRET.decode()).index)
+
+
+def raw_get(world: World, port: int, path: str, **changes: bytes) -> bytes:
+    """Write a signed request by hand: `more` lines, another `start`, `end`."""
+    signed = headers_for(world, path, world.key("ann"), host=f"127.0.0.1:{port}")
+    lines = [f"{name}: {value}".encode() for name, value in signed.items()]
+    start = changes.get("start", f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}".encode())
+    head = b"\r\n".join([start, *lines, changes.get("more", b"Connection: close")])
+    return head + b"\r\n\r\n" + changes.get("end", b"")
+
+
+def whole(port: int, request: bytes) -> bytes:
+    """Send a request and read until the server hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        answer = b""
+        try:
+            connection.sendall(request)
+            while read := connection.recv(65_536):
+                answer += read
+        except ConnectionError:
+            pass
+    return answer
+
+
+def test_a_signed_request_written_by_hand_is_answered(
+    running: tuple[World, int], secret: str
+) -> None:
+    world, port = running
+
+    answer = whole(port, raw_get(world, port, secret))
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert SECRET in answer
+
+
+def test_a_target_with_the_whole_address_opens_nothing(
+    running: tuple[World, int], secret: str
+) -> None:
+    world, port = running
+    host = f"Host: 127.0.0.1:{port}".encode()
+    for address in (f"http://127.0.0.1:{port}", "http://evil.example"):
+        start = f"GET {address}{secret} HTTP/1.1\r\n".encode() + host
+
+        answer = whole(port, raw_get(world, port, secret, start=start))
+
+        assert answer.startswith(b"HTTP/1.1 404 "), address
+        assert SECRET not in answer
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"Host: evil.example\r\nConnection: close",
+        b"Signature-Input: sig=()\r\nConnection: close",
+        b"Signature: sig=:AAAA:\r\nConnection: close",
+        b"Content-Digest: sha-256=:AAAA:\r\nConnection: close",
+        b"signature: x\r\nSIGNATURE: y\r\nConnection: close",
+    ],
+)
+def test_a_field_that_came_twice_opens_nothing(
+    running: tuple[World, int], secret: str, more: bytes
+) -> None:
+    world, port = running
+
+    answer = whole(port, raw_get(world, port, secret, more=more))
+
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert SECRET not in answer
+
+
+@pytest.mark.parametrize("form", ["chunked", "length"])
+def test_a_body_behind_a_signed_request_opens_nothing(
+    running: tuple[World, int], secret: str, form: str
+) -> None:
+    world, port = running
+    more, end = {
+        "chunked": (b"Transfer-Encoding: chunked", b"2\r\n{}\r\n0\r\n\r\n"),
+        "length": (b"Content-Length: 2", b"{}"),
+    }[form]
+    request = raw_get(world, port, secret, more=more + b"\r\nConnection: close", end=end)
+
+    answer = whole(port, request)
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"content-digest" in answer
+    assert SECRET not in answer
+
+
+@pytest.mark.parametrize("method", [b"get", b"Get", b"POST", b"OPTIONS", b"TRACE"])
+def test_another_method_opens_nothing(
+    running: tuple[World, int], secret: str, method: bytes
+) -> None:
+    world, port = running
+    start = method + f" {secret} HTTP/1.1\r\nHost: 127.0.0.1:{port}".encode()
+
+    answer = whole(port, raw_get(world, port, secret, start=start))
+
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert SECRET not in answer
+
+
+def test_a_field_of_a_megabyte_opens_nothing_and_harms_nobody(
+    running: tuple[World, int], secret: str
+) -> None:
+    world, port = running
+    for name in (b"Signature-Input", b"Signature", b"Content-Digest", b"X"):
+        more = name + b": " + b"a" * (1 << 20) + b"\r\nConnection: close"
+
+        answer = whole(port, raw_get(world, port, secret, more=more))
+
+        assert SECRET not in answer
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:80]
+    assert SECRET in whole(port, raw_get(world, port, secret))
