@@ -140,8 +140,10 @@ def _target(request: Request, public_url: str | None, body: bytes) -> Target:
 
 
 def _own_names(request: Request) -> list[str]:
-    """Name the address that the request came to."""
-    host, port = request.scope["server"]
+    """Name the address that the request came to; none where that was a socket without one."""
+    host, port = request.scope.get("server") or (None, None)
+    if host is None or port is None:
+        return []
     try:
         address = ip_address(host)
     except ValueError:

@@ -370,6 +370,21 @@ def test_a_server_does_not_take_a_request_at_its_word_for_its_own_name(
     assert problem(answer) == (401, "request-signature-invalid", {"field": "host"})
 
 
+@pytest.mark.parametrize("server", [None, ("/run/ledger.sock", None)])
+def test_a_server_without_an_address_needs_a_public_one(
+    sealed: tuple[Served, int], server: tuple[str, int | None] | None
+) -> None:
+    served, index = sealed
+    headers = headers_for(served.world, path_of(index), served.world.key("ann"))
+
+    async def without(scope: Any, receive: Any, send: Any) -> None:
+        await served.app({**scope, "server": server}, receive, send)
+
+    answer = TestClient(without).get(path_of(index), headers=headers)
+
+    assert problem(answer) == (401, "request-signature-invalid", {"field": "host"})
+
+
 def test_behind_a_proxy_only_the_public_address_counts(tmp_path: Path) -> None:
     settings = Settings(public_url="https://shop.example/ledger")
     with serve(tmp_path, settings=settings) as served:
