@@ -96,7 +96,8 @@ def _shown(
         f"Try: {program} history {summary.item} --dir {folder}",
         f"     {program} prove {summary.item} --dir {folder} -o item.tlog-proof",
         f"     {program} verify item.tlog-proof --vkey @{folder}/vkey",
-        f"     {program} keystore list --dir {folder}",
+        f"     {program} entry disclosures {rows[0].entry_index} --as {rows[0].to_party} "
+        f"--dir {folder}",
     ]
     drawn: list[Any] = [table_of(summary.item, rows, policy), verdict_of(document), proven, *try_]
     return text, drawn

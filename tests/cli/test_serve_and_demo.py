@@ -115,6 +115,9 @@ def test_the_demo_is_shown_to_people(program: Program, demo: Path) -> None:
     assert "audit of the whole log: valid" in ran.out
     assert "proof of this history: valid" in ran.out
     assert "on whose word" in ran.out
+    tried = next(line for line in ran.out.splitlines() if "entry disclosures" in line).split()
+    opened = program.json(*tried[tried.index("entry") :])
+    assert [(each["name"], each["state"]) for each in opened["disclosures"]] == [("name", "open")]
 
 
 def test_the_demo_serves_what_it_played(program: Program, demo: Path) -> None:
