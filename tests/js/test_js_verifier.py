@@ -30,7 +30,7 @@ from ledger.signer import LocalSigner
 from tests.databases import sqlite_file_url
 from tests.golden_story import golden_world, play, publisher_of
 from tests.js.exports import Forger, write_export
-from tests.js.forgeries import EXPECTED
+from tests.js.trade_forgeries import EXPECTED
 from tests.worlds import World
 
 HERE = Path(__file__).parent

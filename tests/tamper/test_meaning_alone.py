@@ -18,9 +18,11 @@ from ledger.proof.replay import Replay
 from ledger.rules import derive, kinds, parties
 from ledger.rules.compose import Draft, Sealing
 from ledger.rules.model import Fact, Given
+from ledger.rules.text import format_time
 from tests.js.exports import Forger
 from tests.tamper.market import SIZE, Market
 from tests.tamper.operator import forger
+from tests.terms import terms
 from tests.worlds import World
 
 Step = tuple[Draft, list[Fact]]
@@ -111,6 +113,14 @@ def grant_importer(world: World) -> Step:
     return Draft("grant-role/1", "operator", places, body), facts
 
 
+def publish_terms(world: World) -> Step:
+    """The log's second trade policy waits for its day, and here is a third."""
+    effective_at = format_time(world.clock.now() + 30 * 86_400_000_000)
+    body = {"effective_at": effective_at, "policy": terms(id="c"), "replaces": "0" * 64}
+    draft = Draft("publish-trade-policy/1", "operator", [world.signs("operator", "root")], body)
+    return draft, [Fact("policy/trade", "trade-policy-published/1", {})]
+
+
 def withdraw_role(world: World) -> Step:
     body = {"party": "fred", "role": "freezer"}
     places = [world.signs("operator", "root")]
@@ -191,6 +201,7 @@ CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
         "owner",
         [grant_importer, lambda w: sale(w, "old/new", importer="carl")],
     ),
+    "a trade policy while another one waits": ("policy", [publish_terms]),
     "an import of a signed item": ("imports", [lambda w: sale(w, "old/relic")]),
 }
 
