@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,7 +13,8 @@ import pytest
 from api.actors import Actor
 from api.client import LedgerClient
 from api.client_errors import NotReached, ProblemAnswer, StrangeAnswer
-from tests.api.serving import Served
+from api.settings import Settings
+from tests.api.serving import Served, furnish, serve
 from tests.api.signing import seal_about
 
 Change = Callable[[dict[str, Any]], Any]
@@ -61,6 +63,36 @@ def test_a_party_reads_what_is_about_it_as_often_as_it_likes(served: Served) -> 
     assert (refused.value.status, refused.value.code) == (403, "not-authorised")
     signed = [nonce for nonce in wire.nonces if nonce]
     assert len(signed) == len(set(signed)) == 4
+
+
+def test_a_client_reads_through_a_proxy_that_takes_a_path_away(tmp_path: Path) -> None:
+    class Proxy(Wire):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            assert request.url.host == "shop.example"
+            inner = request.url.copy_with(path=request.url.path.removeprefix("/ledger"))
+            headers = {
+                **request.headers,
+                "Host": "backend:8000",
+                "X-Forwarded-Host": "evil.example",
+            }
+            return super().handle_request(httpx2.Request(request.method, inner, headers=headers))
+
+    settings = Settings(public_url="https://shop.example/ledger")
+    with serve(tmp_path, settings=settings) as served:
+        furnish(served.world)
+        index = seal_about(served.world, "cards/8", "ann", "for ann").index
+        world = served.world
+        client = LedgerClient(
+            "https://Shop.Example:443/ledger",
+            vkey=world.vkey,
+            transport=Proxy(served),
+            clock=world.clock,
+            random=world.dice,
+        )
+        with client:
+            (found,) = client.disclosures(index, actor(served, "ann"))
+
+    assert found["value"] == "for ann"
 
 
 def test_an_erased_value_is_told_as_erased(served: Served) -> None:

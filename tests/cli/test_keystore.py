@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from api.config import read_config
 from api.keystore import Keystore, keystore_of
+from api.signatures import Target, sign_request
 from ledger.errors import KeyFileInvalid
 from ledger.rules.errors import Malformed
-from ledger.signer import LocalSigner
+from ledger.signer import LocalSigner, load_signer
 from tests.cli.running import Program
 
 KEY = LocalSigner.from_seed(bytes(range(32)))
@@ -143,6 +149,37 @@ def test_a_server_of_another_log_is_refused(
         ran = program(*ask, "--vkey", vkey, "--json")
 
     assert (ran.code, ran.error["code"]) == (4, "other-log")
+
+
+def get(url: str, headers: dict[str, str]) -> int:
+    """Send a request as it was signed, and return the status."""
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own server
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - likewise
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_of_two_servers_of_a_ledger_one_answers_a_request(
+    program: Program, market: tuple[Path, int]
+) -> None:
+    folder, index = market
+    path, key = f"/v1/entries/{index}/disclosures", load_signer(folder / "keys" / "shop.pem")
+    target = Target("GET", "https", "shop.example", path)
+    origin = read_config(folder).origin
+    serve = ("serve", "--dir", folder, "--public-url", "https://shop.example")
+
+    with program.serving(*serve) as (one, _), program.serving(*serve) as (two, _):
+        for number in range(5):
+            now = int(time.time()) * 1_000_000
+            nonce = f"{number:032x}"
+            signed = sign_request(target, key, origin=origin, created=now, nonce=nonce)
+            urls = [f"{each['url']}{path}" for each in ([one, two] if number % 2 else [two, one])]
+            with ThreadPoolExecutor(2) as pool:
+                assert sorted(pool.map(get, urls, [signed] * 2)) == [200, 401]
+            assert [get(url, signed) for url in urls] == [401, 401]
 
 
 def test_a_public_url_is_what_requests_must_name(
