@@ -40,6 +40,7 @@ from ledger.log.errors import LogError
 from ledger.record import errors as record
 from ledger.record.errors import RecordError
 from ledger.rules import errors as rules
+from ledger.rules import trade_errors as trade
 from ledger.rules.errors import RuleError
 from projections import errors as views
 from projections.errors import ProjectionError
@@ -245,6 +246,13 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     rules.ImportedPartyClaimed: _CLASH,
     rules.PolicyUnchanged: _CLASH,
     rules.PolicyPending: _CLASH,
+    trade.UnknownMerchant: _CLASH,
+    trade.NamespaceDiffers: _CLASH,
+    trade.QualificationEnded: _NEVER,
+    trade.SupplierNotQualified: _CLASH,
+    trade.UnknownListing: _CLASH,
+    trade.ListingEnded: _CLASH,
+    trade.ListingUnchanged: _CLASH,
     rules.NoticeTooShort: _NEVER,
     rules.NoticeTooLong: _NEVER,
     rules.AlreadyOpen: _CLASH,

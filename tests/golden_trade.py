@@ -12,6 +12,7 @@ from ledger.log.export import export_log
 from ledger.log.reader import LogReader
 from tests.databases import sqlite_file_url
 from tests.golden_story import HOUR_US, publisher_of
+from tests.shops import end_listing, publish_listing, qualify, revoke_qualification
 from tests.terms import publish_terms, terms
 from tests.worlds import World
 
@@ -30,6 +31,7 @@ def write_golden_trade(folder: Path, log: Path) -> None:
 def play(world: World) -> None:
     """Play the whole story, without a checkpoint."""
     _terms(world)
+    _shops(world)
 
 
 def _terms(world: World) -> None:
@@ -37,3 +39,20 @@ def _terms(world: World) -> None:
     publish_terms(world, terms())
     later = terms(id="small-2", notice_days=14)
     publish_terms(world, later, world.clock.now() + 8 * DAY_US)
+
+
+def _shops(world: World) -> None:
+    """A merchant is reviewed, lists, edits what matters and what does not, and ends a listing."""
+    world.register("mia", kind="merchant")
+    world.register("rex")
+    world.grant("rex", "reviewer")
+    world.open_namespace("mias", "mia")
+    qualify(world, "mia", "rex", namespace="mias", origin="platform-direct")
+    qualify(world, "mia", "rex", namespace="mias", **{"class": "software-key"})
+    publish_listing(world, "mias/gift-100", "mia")
+    price = {"amount": "9500", "currency": "CNY"}
+    publish_listing(world, "mias/gift-100", "mia", price=price, region="global")
+    publish_listing(world, "mias/gift-100", "mia", price=price, region="global", text="c" * 64)
+    publish_listing(world, "mias/office", "mia", **{"class": "software-key"})
+    revoke_qualification(world, "mia", "rex", "software-key")
+    end_listing(world, "mias/office", "mia")

@@ -8,6 +8,7 @@ both. These invariants are written apart, over the plain documents:
   frozen      a frozen item does not move
   imports     an import touches only items that nobody signed for, in the importer's namespace
   policy      trade policies follow each other with notice (`ledger.proof.meaning_terms`)
+  shops       merchants and listings are as `ledger.proof.meaning_shops` says
 With a partial log, what its streams do not show is not judged.
 
 Specification: docs/spec.md section 11.
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.proof.errors import Tampered
+from ledger.proof.meaning_shops import ShopsMeaning
 from ledger.proof.meaning_terms import TermsMeaning
 from ledger.rules.digests import key_id
 from ledger.rules.entries import Entry
@@ -35,6 +37,7 @@ _GRANTED = frozenset(
         "officer",
         "receipt",
         "registrar",
+        "reviewer",
         "root",
         "system",
     }
@@ -73,6 +76,7 @@ class Meaning:
     namespaces: dict[str, str] = field(default_factory=dict)
     items: dict[str, _Thing] = field(default_factory=dict)
     terms: TermsMeaning = field(default_factory=TermsMeaning)
+    shops: ShopsMeaning = field(default_factory=ShopsMeaning)
 
     def take(self, entry: Entry, cause: Entry) -> None:
         """Check one entry and remember what it changed.
@@ -204,6 +208,18 @@ class Meaning:
     def _terms(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.terms.take(document, command)
 
+    def _merchant(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.qualify(command, self.namespaces)
+
+    def _unqualified(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.revoke(command)
+
+    def _listing(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.publish(document, command)
+
+    def _listing_ended(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.end(command)
+
 
 _Judge = Callable[[Meaning, dict[str, Any], dict[str, Any]], None]
 _JUDGES: dict[str, _Judge] = {
@@ -224,6 +240,10 @@ _JUDGES: dict[str, _Judge] = {
     "provenance-gap-recorded/1": Meaning._imported,
     "sale-imported/1": Meaning._imported,
     "trade-policy-published/1": Meaning._terms,
+    "merchant-qualified/1": Meaning._merchant,
+    "qualification-revoked/1": Meaning._unqualified,
+    "listing-published/1": Meaning._listing,
+    "listing-ended/1": Meaning._listing_ended,
 }
 
 

@@ -226,6 +226,11 @@ def _check_expect(given: Given, kind: Kind) -> None:
             raise MissingExpectation(f"expect must name {stream}", stream=stream)
     for entry in expect:
         _check_expectation(given.view, entry)
+    if kind.exact:
+        # What a command expects belongs to its proofs: nobody makes them larger at will.
+        surplus = set(named).difference(kind.expects(given.command))
+        if surplus:
+            raise Malformed("command.expect", f"names {min(surplus)}, which is not asked for")
 
 
 def _check_expectation(view: View, entry: dict[str, str | None]) -> None:

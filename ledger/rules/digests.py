@@ -18,6 +18,7 @@ _SEALED_TAG = b"yinzheng/sealed/v1\n"
 _TIMER_TAG = b"yinzheng/timer/v1\n"
 _POLICY_TAG = b"yinzheng/policy/v1\n"
 _TERMS_TAG = b"yinzheng/trade-policy/v1\n"
+_LISTING_TAG = b"yinzheng/listing/v1\n"
 _LEAF_TAG = b"\x00"
 
 
@@ -48,6 +49,11 @@ def policy_digest(document: dict[str, Any]) -> str:
 def terms_digest(document: dict[str, Any]) -> str:
     """Digest of a whole trade policy document (section 9.8)."""
     return _sha256(_TERMS_TAG, encode(document))
+
+
+def listing_digest(snapshot: dict[str, Any]) -> str:
+    """Digest of a whole listing, as one edit of it stands in a command (section 9.9)."""
+    return _sha256(_LISTING_TAG, encode(snapshot))
 
 
 def timer_id(stream: str, rule: str, due: str) -> str:

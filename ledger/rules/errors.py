@@ -13,7 +13,8 @@ RuleError
     ├── ItemExists  UnknownItem  NotOwner  ItemFrozen  ItemNotFrozen  OfferPending  NoSuchOffer
     ├── OfferEnded  NotRecipient  SameParty  UnknownCurrency
     ├── ItemUnderSignature  OutOfOrder  SalePresent  ImportedPartyClaimed
-    └── PolicyUnchanged  PolicyPending  NoticeTooShort  NoticeTooLong  AlreadyOpen
+    ├── PolicyUnchanged  PolicyPending  NoticeTooShort  NoticeTooLong  AlreadyOpen
+    └── those of trade        ledger.rules.trade_errors
 
 Every class has a stable `code`; the same codes appear in the API, the command line and a
 verifier's evidence. Specification: docs/spec.md section 9.

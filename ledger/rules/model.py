@@ -15,7 +15,7 @@ from ledger.rules.schema import Schema
 from ledger.rules.state import Policy, State, Stream
 
 OPERATOR_ROLES = ("root", "system", "receipt", "checkpoint")
-GRANTABLE = ("arbitrator", "freezer", "importer", "officer", "registrar", "root")
+GRANTABLE = ("arbitrator", "freezer", "importer", "officer", "registrar", "reviewer", "root")
 # Who holds one of these can, alone or with others, give an item another owner.
 MOVES_PROPERTY = ("arbitrator", "importer", "officer", "root")
 ROLES_HELD = frozenset({*OPERATOR_ROLES, *GRANTABLE})
@@ -93,6 +93,7 @@ class Kind:
         derive: State before to facts; may refuse.
         sealed: Names that must all be sealed, sorted.
         expects: Streams that `expect` must name.
+        exact: `expect` names no other.
         newcomer: Role whose key is registered by this very command, or None.
         risky: A key that is cooling down may not sign it.
         before_expect: Checks that come before `expect` is looked at.
@@ -108,6 +109,7 @@ class Kind:
     newcomer: str | None = None
     risky: bool = False
     before_expect: Callable[[Given], None] = _nothing
+    exact: bool = False
 
 
 Evolve = Callable[[State | None, Entry], State]

@@ -42,9 +42,11 @@ _TEXTS: Final[dict[Check, str]] = {
     schema.namespace: f'"{_NAMESPACE}"',
     schema.item: f'"{_ITEM}"',
     schema.stream: (
-        f'"(?:(?:item|imported)/{_ITEM}|(?:party|policy)/{_ID}|namespace/{_NAMESPACE}|log)"'
+        f'"(?:(?:item|imported|listing)/{_ITEM}|(?:party|policy|merchant)/{_ID}'
+        f'|namespace/{_NAMESPACE}|log)"'
     ),
     schema.origin: '"[a-z0-9][a-z0-9.-]{0,99}(?:/[A-Za-z0-9._~-]{1,63}){0,6}"',
+    schema.name: '"[a-z][a-z0-9-]{0,39}"',
     schema.currency: '"[A-Z][A-Z0-9]{1,9}"',
     schema.amount: '"(?:0|[1-9][0-9]{0,37})"',
     schema.base64: _BASE64,

@@ -194,6 +194,7 @@ item = text.check_item
 stream = text.check_stream
 origin = text.check_origin
 currency = text.check_currency
+name = text.check_name
 amount = text.check_amount
 
 

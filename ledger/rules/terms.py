@@ -47,8 +47,6 @@ def _terms(given: Given) -> Terms | None:
 
 def _publish(given: Given) -> list[Fact]:
     body = given.body
-    if [each["stream"] for each in given.command.document["expect"]] != [TERMS_STREAM]:
-        raise Malformed("command.expect", f"names more than {TERMS_STREAM}")
     if (body["replaces"] is None) != (body["effective_at"] is None):
         raise Malformed("command.body.effective_at", "is null exactly where replaces is")
     in_force = terms_in_force(given)
@@ -122,6 +120,7 @@ KINDS = (
         },
         _publish,
         expects=_own_stream,
+        exact=True,
         risky=True,
     ),
 )

@@ -21,7 +21,6 @@ NOTICE_DAYS_MAX: Final = 365
 _BP: Final = 10_000
 _HOURS_A_DAY: Final = 24
 _NAMES_MAX: Final = 32
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _ZONE: Final = re.compile(r"[A-Z][A-Za-z0-9_+-]{0,31}(/[A-Z][A-Za-z0-9_+-]{0,31}){0,2}")
 
 EVIDENCE: Final = (
@@ -80,7 +79,7 @@ def _matching(pattern: re.Pattern[str], what: str) -> Check:
     return check
 
 
-name = _matching(_NAME, "a name: a small letter, then up to 39 small letters, digits or -")
+name = schema.name
 _zone = _matching(_ZONE, "a time zone such as Asia/Shanghai")
 _yes_no = schema.one_of(("no", "yes"))
 _bp = schema.whole(0, _BP)

@@ -28,6 +28,7 @@ _HEX32 = re.compile(r"[0-9a-f]{64}")
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
 _AMOUNT = re.compile(r"0|[1-9][0-9]{0,37}")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,9}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}(/[A-Za-z0-9._~-]{1,63}){0,6}")
@@ -215,6 +216,12 @@ def check_uuid7(text: object, field: str) -> str:
     return _match(_UUID7, text, field, "a UUIDv7")
 
 
+def check_name(text: object, field: str) -> str:
+    """Accept a name in a policy's sense, `[a-z][a-z0-9-]{0,39}`. Raises `Malformed` otherwise."""
+    what = "a name: a small letter, then up to 39 small letters, digits or -"
+    return _match(_NAME, text, field, what)
+
+
 def check_currency(text: object, field: str) -> str:
     """Accept a currency code, `[A-Z][A-Z0-9]{1,9}`. Raises `Malformed` otherwise."""
     return _match(_CURRENCY, text, field, "a currency code")
@@ -266,7 +273,11 @@ def check_item(text: object, field: str) -> str:
     return text
 
 
-_STREAM_PARTS = {"item": 2, "imported": 2, "party": 1, "namespace": 1, "policy": 1, "log": 0}
+_STREAM_PARTS = {
+    **dict.fromkeys(("imported", "item", "listing"), 2),
+    **dict.fromkeys(("merchant", "namespace", "party", "policy"), 1),
+    "log": 0,
+}
 
 
 @_remembered
@@ -277,7 +288,7 @@ def check_stream(text: object, field: str) -> str:
     room, *parts = text.split("/")
     if room not in _STREAM_PARTS or len(parts) != _STREAM_PARTS[room]:
         raise Malformed(field, "is not a stream of this version")
-    if room in {"item", "imported"}:
+    if _STREAM_PARTS[room] == 2:  # noqa: PLR2004 - a namespace and an id
         check_item("/".join(parts), field=field)
     elif room == "namespace":
         check_namespace(parts[0], field=field)

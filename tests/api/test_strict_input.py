@@ -21,6 +21,7 @@ from ledger.rules.compose import Draft, Sealing
 from ledger.rules.kinds import KINDS
 from tests.api.serving import Served, body_of, document_of
 from tests.api.test_commands import member
+from tests.shops import listing_body
 from tests.terms import terms
 from tests.worlds import POLICY, World
 
@@ -431,7 +432,19 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "unfreeze-item/1": {**item, "ground": "dispute-ended"},
         "import-sale/1": {**item, **sale, "source": {"file": HEX, "row": 1}},
         "claim-imported-party/1": claim,
+        **shop_bodies(),
         "publish-trade-policy/1": {"effective_at": None, "policy": terms(), "replaces": None},
+    }
+
+
+def shop_bodies() -> dict[str, dict[str, Any]]:
+    """The bodies about merchants and listings."""
+    merchant = {"class": "game-card", "merchant": "ann"}
+    return {
+        "qualify-merchant/1": {**merchant, "namespace": "cards", "origin": None, "until": TIME},
+        "revoke-qualification/1": {**merchant, "ground": "rules-broken"},
+        "publish-listing/1": listing_body("cards/sword", "ann"),
+        "end-listing/1": {"listing": "cards/sword"},
     }
 
 

@@ -105,6 +105,7 @@ export const hex32 = form(/^[0-9a-f]{64}$/, "hex32");
 export const identifier = form(/^(?!\.{1,2}$)[A-Za-z0-9._:~-]{1,128}$/, "an identifier");
 export const namespace = form(/^[a-z0-9][a-z0-9._-]{0,62}$/, "a namespace");
 export const origin = form(/^[a-z0-9][a-z0-9.-]{0,99}(\/[A-Za-z0-9._~-]{1,63}){0,6}$/, "an origin");
+export const name = form(/^[a-z][a-z0-9-]{0,39}$/, "a name");
 export const currency = form(/^[A-Z][A-Z0-9]{1,9}$/, "a currency");
 const amount = form(/^(0|[1-9][0-9]{0,37})$/, "an amount");
 const uuid7 = form(
@@ -144,7 +145,8 @@ export const party = (value, field) => {
 export const stream = (value, field) => {
   if (value === "log") return;
   const cut = typeof value === "string" ? value.indexOf("/") : -1;
-  const inner = { item, imported: item, party: identifier, policy: identifier, namespace };
+  const inner = { item, imported: item, listing: item, namespace };
+  for (const one of ["merchant", "party", "policy"]) inner[one] = identifier;
   const room = cut < 0 ? "" : value.slice(0, cut);
   if (!Object.hasOwn(inner, room)) bad(field, "is not a stream");
   inner[room](value.slice(cut + 1), field);

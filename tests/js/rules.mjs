@@ -67,10 +67,12 @@ function checkSigners({ command, signers, at, ledger }, { kind, opening, digest 
 
 function checkExpect({ command, body, ledger }, kind) {
   const named = command.expect.map((one) => one.stream);
-  if (kind.expects) need(named.includes(kind.expects(body)), "missing-expectation");
+  const wanted = kind.expects ? [kind.expects(body)].flat() : [];
+  need(wanted.every((one) => named.includes(one)), "missing-expectation");
   for (const { stream, leaf, after } of command.expect) {
     const head = ledger.streams.get(stream);
     const found = after === undefined ? (head?.leaf ?? null) : head?.command;
     need(found === (after === undefined ? leaf : after), "stale-expectation");
   }
+  need(!kind.exact || named.length === wanted.length, "malformed");
 }

@@ -2,6 +2,7 @@
 
 import * as f from "./forms.mjs";
 import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
+import { SHOP_EVENTS } from "./shops.mjs";
 import { termsPublished } from "./terms.mjs";
 
 /** A rule says no. */
@@ -169,4 +170,5 @@ export const EVENTS = Object.assign(Object.create(null), {
       attested: true,
     }),
   "trade-policy-published/1": termsPublished,
+  ...SHOP_EVENTS,
 });

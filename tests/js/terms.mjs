@@ -214,8 +214,7 @@ const document = (value, field) => {
 const current = (terms, at) =>
   terms.pending !== null && at >= terms.pending.since ? terms.pending : terms.inForce;
 
-export function publishTerms({ at, body, command, ledger }) {
-  need(command.expect.length === 1 && command.expect[0].stream === STREAM, "malformed");
+export function publishTerms({ at, body, ledger }) {
   need((body.replaces === null) === (body.effective_at === null), "malformed");
   const terms = ledger.state(STREAM);
   const inForce = terms === undefined ? null : current(terms, at);
@@ -235,7 +234,7 @@ export const termsBody = {
   policy: document,
   replaces: f.orNull(f.hex32),
 };
-export const expectsTerms = { expects: () => STREAM };
+export const expectsTerms = { expects: () => STREAM, exact: true };
 
 /** Fold a published trade policy; superseded ones are asked for by no rule here. */
 export function termsPublished({ at, before, body }) {

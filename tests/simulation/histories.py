@@ -38,7 +38,7 @@ OTHER_DIGEST = "0" * 64
 SPOILING = (
     *("stale", "unexpected", "after", "stale-after", "forged", "short", "closed", "cooling"),
     *("late", "early", "long", "backwards", "log", "policy", "seen", "other-seen"),
-    *("by", "kind", "role", "twin", "sealed", "revoked"),
+    *("by", "kind", "role", "twin", "sealed", "revoked", "surplus"),
 )
 
 
@@ -61,6 +61,11 @@ def pick(dice: Random, fitting: Iterable[str], every: Sequence[str]) -> str:
     """Pick one that fits, if there is one; now and then any."""
     among = sorted(fitting)
     return dice.choice(among if among and dice.random() > ASTRAY else every)
+
+
+def listed(names: str | Sequence[str]) -> Sequence[str]:
+    """Return names as a list, one or several."""
+    return (names,) if isinstance(names, str) else names
 
 
 class Histories(RuleBasedStateMachine):
@@ -121,8 +126,8 @@ class Histories(RuleBasedStateMachine):
         places: Iterable[Place],
         body: dict[str, Any],
         *,
-        expects: str | None = None,
-        seal: str | None = None,
+        expects: str | Sequence[str] = (),
+        seal: str | Sequence[str] = (),
         command_id: str | None = None,
     ) -> None:
         """Compose and sign one command, spoilt by the twist, and send it or hold it back."""
@@ -136,8 +141,9 @@ class Histories(RuleBasedStateMachine):
         if twist == "twin":
             signers = [signer._replace(key=signers[0].key) for signer in signers]
         by = "eve" if twist == "by" else signers[0].party
-        sealing = self.sealing(seal, by) if (seal is None) == (twist == "sealed") else ()
-        expect, after = self.expectations(expects, how)
+        seals, streams = listed(seal), listed(expects)
+        sealing = self.sealing(seals, by) if bool(seals) != (twist == "sealed") else ()
+        expect, after = self.expectations(streams, how)
         draft = Draft(
             kind if twist != "kind" else "give-item/1",
             by,
@@ -158,14 +164,29 @@ class Histories(RuleBasedStateMachine):
         party, role, *key = place
         return self.world.signs(party, role, key=key[0] if key else self.key_of(party, twist=twist))
 
-    def sealing(self, name: str | None, subject: str) -> tuple[Sealing, ...]:
-        return (Sealing(name or "secret", subject, self.world.dice(32), "a sword"),)
+    def sealing(self, names: Sequence[str], subject: str) -> tuple[Sealing, ...]:
+        return tuple(
+            Sealing(name, subject, self.world.dice(32), "a sword") for name in names or ("secret",)
+        )
 
     def expectations(
-        self, stream: str | None, how: How
+        self, streams: Sequence[str], how: How
     ) -> tuple[dict[str, str | None], dict[str, str]]:
+        """Say what the signer expects of every stream; a twist spoils the last of them."""
+        expect: dict[str, str | None] = {}
+        after: dict[str, str] = {}
+        for stream in streams:
+            sound = replace(how, twist=None if stream != streams[-1] else how.twist)
+            leaf, command = self.expectation(stream, sound)
+            expect |= leaf
+            after |= command
+        if how.twist == "surplus":
+            expect |= {"log": self.model.heads["log"]["leaf"]}
+        return expect, after
+
+    def expectation(self, stream: str, how: How) -> tuple[dict[str, str | None], dict[str, str]]:
         """Say what the signer expects of a stream: by its leaf, or by the command that wrote it."""
-        if stream is None or how.twist == "unexpected":
+        if how.twist == "unexpected":
             return {}, {}
         held = [command for command, _ in self.queue if stream in self.streams_of(command)]
         if how.hold and how.chain and held:

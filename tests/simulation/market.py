@@ -114,7 +114,8 @@ def set_up(world: World) -> None:
         world.register(party)
     for officer in ("otto", "olga"):
         world.grant(officer, "officer", second="ann")
-    world.grant("guard", "freezer")
+    for role in ("freezer", "reviewer"):
+        world.grant("guard", role)
     for namespace in ("cards", "old"):
         world.open_namespace(namespace, "shop")
     for number, owner in enumerate(("shop", "ann", "bob"), start=1):

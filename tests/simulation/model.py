@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.simulation.goods import Goods
 from tests.simulation.oracle import (
     Document,
     Fact,
@@ -17,11 +16,12 @@ from tests.simulation.oracle import (
     tagged,
     us,
 )
+from tests.simulation.shops import Shops
 
 Hold = tuple[str, bool]  # owner, frozen
 
 
-class Model(Goods):
+class Model(Shops):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -88,6 +88,8 @@ class Model(Goods):
         body = command["body"]
         if stream.startswith("item/"):
             self.fold_item(stream[5:], type_, data, body, digest)
+        elif stream.startswith(("merchant/", "listing/")):
+            self.fold_shop(type_, body)
         elif stream.startswith("namespace/"):
             self.namespaces[body["namespace"]] = data["owner"]
         elif type_ == "policy-published/1":

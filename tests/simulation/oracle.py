@@ -16,10 +16,11 @@ Document = dict[str, Any]
 Fact = tuple[str, str, Document]
 
 HELD = {"root", "system", "receipt", "checkpoint"} | {
-    *("arbitrator", "freezer", "importer", "officer", "registrar"),
+    *("arbitrator", "freezer", "importer", "officer", "registrar", "reviewer"),
 }
 MOVING = {"arbitrator", "importer", "officer", "root"}
-# kind: (role tuples, newcomer, risky, what it must expect, sealed names); specification, 9.5
+# kind: (role tuples, newcomer, risky, what it must expect, sealed names); specification, 9.5.
+# "!" after what it must expect: nothing else.
 TABLE = """
     publish-policy/1        root                                  -        yes -         -
     register-party/1        party,registrar|party                 party    no  -         -
@@ -42,7 +43,11 @@ TABLE = """
     unfreeze-item/1         freezer                               -        no  -         reason
     import-sale/1           importer                              -        yes item      -
     claim-imported-party/1  claimant,officer,officer              claimant yes -         -
-    publish-trade-policy/1  root                                  -        yes policy/trade -
+    publish-trade-policy/1  root                                  -        yes policy/trade! -
+    qualify-merchant/1      merchant,reviewer - no merchant,namespace! documents,issuer
+    revoke-qualification/1  reviewer                              -        no  !         reason
+    publish-listing/1       merchant                              -        no  listing,merchant! -
+    end-listing/1           merchant                              -        no  listing!  -
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,6 +102,8 @@ class State:
         self.items: dict[str, Document] = {}
         self.commands: dict[tuple[str, str], tuple[str, int]] = {}
         self.published: dict[int, str] = {}
+        self.merchants: dict[str, Document] = {}  # namespace, until of each class
+        self.listings: dict[str, Document] = {}  # the last edit's body, whether it ended
         self.terms: list[tuple[str, int, int]] = []  # trade policies: digest, since, notice days
 
 
@@ -125,14 +132,13 @@ class Parties(State):
             party = self.parties.get(signer["party"], {"cancelled": ()})
             need(digest not in party["cancelled"], "command-cancelled")
         names = [one["name"] for one in command["sealed"]]
-        need(names == ([] if sealed == "-" else [sealed]), "malformed")
+        need(names == ([] if sealed == "-" else sealed.split(",")), "malformed")
         if kind == "import-sale/1":
             self.check_row(body, signers[0]["party"])
-        if expects != "-":
-            own, fixed = expects == "party", "/" in expects
-            wanted = stream_of(body["party"]) if own else expects
-            wanted = wanted if own or fixed else f"{expects}/{body[expects]}"
-            need(wanted in [one["stream"] for one in command["expect"]], "missing-expectation")
+        named = [one["stream"] for one in command["expect"]]
+        wanted = [] if expects in {"-", "!"} else expects.removesuffix("!").split(",")
+        wanted = [self.wanted(one, body) for one in wanted]
+        need(set(wanted) <= set(named), "missing-expectation")
         for one in command["expect"]:
             head = self.heads.get(one["stream"], {"leaf": None, "command": None})
             what = "after" if "after" in one else "leaf"
@@ -140,9 +146,16 @@ class Parties(State):
             known = found is not None or one["stream"] not in self.heads
             need(known and found == one[what], "stale-expectation")
             need(what == "leaf" or found is not None, "stale-expectation")
+        need(not expects.endswith("!") or sorted(wanted) == named, "malformed")
         rule = getattr(self, kind[:-2].replace("-", "_"))
         facts: list[Fact] = rule(command, body, at)
         return facts
+
+    @staticmethod
+    def wanted(what: str, body: Document) -> str:
+        if what == "party":
+            return stream_of(body["party"])
+        return what if "/" in what else f"{what}/{body[what]}"
 
     def check_signer(self, signer: Document, risky_at: int | None) -> None:
         need(signer["party"] in self.parties, "unknown-party")
@@ -177,7 +190,6 @@ class Parties(State):
         return [("policy/ledger", "policy-published/1", {})]
 
     def publish_trade_policy(self, command: Document, body: Document, at: int) -> list[Fact]:
-        need([one["stream"] for one in command["expect"]] == ["policy/trade"], "malformed")
         need((body["replaces"] is None) == (body["effective_at"] is None), "malformed")
         running = [one for one in self.terms if one[1] <= at]
         present = running[-1] if running else (None, 0, 0)

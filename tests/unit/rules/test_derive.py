@@ -23,6 +23,7 @@ from ledger.rules.kinds import EVENT_TYPES, KINDS
 from ledger.rules.parties import KEYS_MAX
 from ledger.rules.state import Party
 from ledger.rules.text import format_time, time_us
+from tests.shops import listing_body
 from tests.terms import terms
 from tests.unit.rules.small import HOUR_US, POLICY, START_US, Small, key, key_id
 
@@ -405,6 +406,19 @@ def test_an_offer_is_good_until_its_last_microsecond() -> None:
 # Totality
 
 
+def shops(small: Small) -> None:
+    """A merchant is reviewed, lists something, ends it, and is qualified no more."""
+    small.grant("ann", "reviewer")
+    merchant = {"class": "game-card", "merchant": "shop"}
+    until = format_time(small.at + 24 * HOUR_US)
+    body = {**merchant, "namespace": "cards", "origin": None, "until": until}
+    small.act("qualify-merchant/1", ("shop", "merchant"), ("ann", "reviewer"), **body)
+    body = listing_body("cards/gift", "shop")
+    small.act("publish-listing/1", ("shop", "merchant"), **body)
+    small.act("end-listing/1", ("shop", "merchant"), listing="cards/gift")
+    small.act("revoke-qualification/1", ("ann", "reviewer"), ground="rules-broken", **merchant)
+
+
 @cache
 def story() -> tuple[Small, tuple[Command, ...]]:
     """A log that holds every kind of command."""
@@ -440,6 +454,7 @@ def story() -> tuple[Small, tuple[Command, ...]]:
     waiting(small, asks="ann", revokes="a2", party="ann")
     body = {"effective_at": None, "policy": terms(), "replaces": None}
     small.do(small.draft("publish-trade-policy/1", ("operator", "root"), **body))
+    shops(small)
     commands = tuple(entry.command for entry in small.entries if entry.command)
     assert {command.kind for command in commands} == set(KINDS)
     assert {entry.type for entry in small.entries} == set(EVENT_TYPES) - {"key-revoked/1"}

@@ -121,6 +121,7 @@ def test_a_mutated_entry_is_judged_alike(raw: bytes) -> None:
 STRINGS = [
     *(".", "..", "...", "imported/a/b", "imported/./b", "imported/a/..", "imported/b", "party/.."),
     *("log", "logs", "log\n", "item/a/.", "item/a/b/c", "policy/x", "namespace/-", "namespace/a/b"),
+    *("merchant/a", "merchant/a/b", "listing/a", "listing/a/b", "listing/a/..", "game-card", "9a"),
     *("2026-02-30T00:00:00.000000Z", "2026-02-28T24:00:00.000000Z", "2026-12-28T23:59:59.999999Z"),
     *("0000-01-01T00:00:00.000000Z", "AA==", "AB==", "AAA=", "AAB=", "0", "00", "CNY", "cny", ""),
     *("f" * 64, "F" * 64, "a" * 128, "a" * 129, "a" * 200, "a" * 201, "a\n"),

@@ -222,7 +222,7 @@ def test_no_other_stream_is_expected_with_it() -> None:
 
     with pytest.raises(Malformed) as refusal:
         small.derive(small.command(more))
-    assert str(refusal.value) == "command.expect: names more than policy/trade"
+    assert str(refusal.value) == "command.expect: names log, which is not asked for"
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from ledger.rules import errors
-from ledger.rules.digests import terms_digest
+from ledger.rules import errors, trade_errors
+from ledger.rules.digests import listing_digest, terms_digest
 from ledger.rules.text import format_time
+from tests.shops import listing_body
 from tests.terms import terms
 from tests.unit.rules.refusing import Found, expect, refusal
-from tests.unit.rules.small import Small
+from tests.unit.rules.small import HOUR_US, Small
+from tests.unit.rules.test_shops import (
+    GIFT,
+    ending,
+    listing,
+    qualified,
+    qualifying,
+    reviewed,
+)
 from tests.unit.rules.test_terms import DAY_US, publish, publishing
 
 
@@ -49,3 +58,51 @@ def _policy_unchanged() -> Found:
     publish(small, terms())
     again = publishing(small, terms(), small.at + 8 * DAY_US)
     return expect(small, again, policy=terms_digest(terms()))
+
+
+@refusal(trade_errors.UnknownMerchant)
+def _unknown_merchant() -> Found:
+    small = reviewed()
+    return expect(small, listing(small), merchant="shop")
+
+
+@refusal(trade_errors.NamespaceDiffers)
+def _namespace_differs() -> Found:
+    small = qualified()
+    return expect(small, qualifying(small, namespace="toys"), namespace="toys", merchant="cards")
+
+
+@refusal(trade_errors.QualificationEnded)
+def _qualification_ended() -> Found:
+    small = reviewed()
+    until = format_time(small.at)
+    return expect(small, qualifying(small, until=until), until=until)
+
+
+@refusal(trade_errors.SupplierNotQualified)
+def _supplier_not_qualified() -> Found:
+    small = qualified()
+    until = small.at + HOUR_US - 1_000_000
+    small.at = until
+    return expect(small, listing(small), merchant="shop", until=format_time(until))
+
+
+@refusal(trade_errors.UnknownListing)
+def _unknown_listing() -> Found:
+    small = qualified()
+    return expect(small, ending(small), listing=GIFT)
+
+
+@refusal(trade_errors.ListingEnded)
+def _listing_ended() -> Found:
+    small = qualified()
+    small.do(listing(small))
+    small.do(ending(small))
+    return expect(small, listing(small), listing=GIFT)
+
+
+@refusal(trade_errors.ListingUnchanged)
+def _listing_unchanged() -> Found:
+    small = qualified()
+    small.do(listing(small))
+    return expect(small, listing(small), snapshot=listing_digest(listing_body(GIFT, "shop")))

@@ -1,0 +1,55 @@
+"""Why a command of trade is not accepted.
+
+Refused
+├── UnknownMerchant  NamespaceDiffers  QualificationEnded  SupplierNotQualified
+└── UnknownListing  ListingEnded  ListingUnchanged
+
+As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
+section 9.9.
+"""
+
+from __future__ import annotations
+
+from ledger.rules.errors import Refused
+
+
+class UnknownMerchant(Refused):
+    """No merchant of this name was ever qualified."""
+
+    code = "unknown-merchant"
+
+
+class NamespaceDiffers(Refused):
+    """A merchant lists in the one namespace that it was first qualified with."""
+
+    code = "namespace-differs"
+
+
+class QualificationEnded(Refused):
+    """The qualification would be over before it begins."""
+
+    code = "qualification-ended"
+
+
+class SupplierNotQualified(Refused):
+    """The merchant is not, or no longer, qualified for this class of goods."""
+
+    code = "supplier-not-qualified"
+
+
+class UnknownListing(Refused):
+    """No such listing in this log."""
+
+    code = "unknown-listing"
+
+
+class ListingEnded(Refused):
+    """The listing has ended; an ended one stays so."""
+
+    code = "listing-ended"
+
+
+class ListingUnchanged(Refused):
+    """The edit changes nothing of the listing."""
+
+    code = "listing-unchanged"

@@ -1,0 +1,42 @@
+"""What the streams of trade say so far: merchants and what they list.
+
+Tuples, as items are: the path of an order makes several of them. Specification: docs/spec.md
+section 10.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Qualification(NamedTuple):
+    """That a merchant's documents for a class of goods were reviewed. `until`: microseconds."""
+
+    item_class: str
+    origin: str | None
+    until: int
+
+
+class Merchant(NamedTuple):
+    """A party that sells: its namespace, and what it is qualified for, by class."""
+
+    party: str
+    namespace: str
+    qualified: tuple[Qualification, ...]
+
+    def qualification(self, item_class: str) -> Qualification | None:
+        """Find the qualification for a class, whether or not it has ended."""
+        return next((each for each in self.qualified if each.item_class == item_class), None)
+
+
+class Listing(NamedTuple):
+    """What a merchant offers to everybody: the last edit whole, and its digest."""
+
+    snapshot: str
+    terms: dict[str, Any]
+    ended: bool = False
+
+    @property
+    def merchant(self) -> str:
+        """Who lists it."""
+        return str(self.terms["merchant"])
