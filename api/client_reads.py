@@ -17,7 +17,7 @@ import httpx2
 from api.client_errors import NotReached, ProblemAnswer, StrangeAnswer
 from api.receipts import PinnedLog, pin_log
 from ledger.proof.hashing import leaf_hash
-from ledger.rules.digests import policy_digest
+from ledger.rules.digests import policy_digest, terms_digest
 from ledger.rules.entries import read_entry
 from ledger.rules.errors import RuleError
 from ledger.rules.text import check_item, format_time
@@ -75,6 +75,19 @@ class LogClient:
         found = self._json("/v1/policy")
         if policy_digest(found["policy"]) != found["digest"]:
             raise StrangeAnswer("the digest is not that of the policy")
+        return found
+
+    def trade_policies(self) -> Mapping[str, Any]:
+        """Read the trade policies: `in_force`, `pending`, and `superseded`, the newest first.
+
+        Raises:
+            StrangeAnswer: A digest is not that of its policy.
+
+        """
+        found = self._json("/v1/policies/trade")
+        for each in (found["in_force"], found["pending"], *found["superseded"]):
+            if each is not None and terms_digest(each["policy"]) != each["digest"]:
+                raise StrangeAnswer("a digest is not that of its trade policy")
         return found
 
     def entry(self, index: int) -> bytes:

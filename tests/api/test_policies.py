@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
+from api.client_errors import StrangeAnswer
+from api.client_reads import LogClient
 from ledger.rules.digests import terms_digest
 from ledger.rules.text import format_time
 from tests.api.serving import Served, serve
@@ -68,3 +72,43 @@ def test_the_answer_is_revalidated(served: Served) -> None:
 
     assert first.headers["yinzheng-checkpoint"].startswith(f"{served.world.size()};")
     assert (again.status_code, again.content) == (304, b"")
+
+
+class Wire(httpx2.BaseTransport):
+    """Carries requests to a served ledger; `after` changes what comes back."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self.after: Callable[[dict[str, Any]], dict[str, Any]] = dict
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = self._served.client.get(str(request.url.path))
+        return httpx2.Response(answer.status_code, json=self.after(answer.json()))
+
+
+def test_a_client_holds_every_policy_against_its_digest(served: Served) -> None:
+    world = served.world
+    publish_terms(world, terms())
+    for name in ("b", "c"):
+        publish_terms(world, terms(id=name), world.clock.now() + 9 * DAY_US)
+        world.clock.advance(0 if name == "c" else 9 * DAY_US)
+    wire = Wire(served)
+
+    with LogClient("http://ledger.test", transport=wire) as client:
+        found = client.trade_policies()
+        assert found["in_force"]["policy"] == terms(id="b")
+        assert found["pending"]["policy"] == terms(id="c")
+        assert [each["policy"] for each in found["superseded"]] == [terms()]
+        for place in ("in_force", "pending"):
+            wire.after = lambda document, place=place: {
+                **document,
+                place: {**document[place], "policy": terms(id="other")},
+            }
+            with pytest.raises(StrangeAnswer, match="a digest is not that of its trade policy"):
+                client.trade_policies()
+        wire.after = lambda document: {
+            **document,
+            "superseded": [{**document["superseded"][0], "digest": "0" * 64}],
+        }
+        with pytest.raises(StrangeAnswer, match="a digest is not that of its trade policy"):
+            client.trade_policies()
