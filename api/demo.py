@@ -76,8 +76,7 @@ def play(folder: Path, *, origin: str | None = None, progress: Progress) -> Summ
         day.play(progress)
         house.runner.catch_up()
         for party in (*day.members, *day.merchants):
-            _keep(house, party, market.wallets[party][-1])
-            keystore_of(name).add(party, market.wallets[party][-1])
+            keep_key(house, party, market.wallets[party][-1])
         item = max(day.items, key=lambda each: _worth_showing(market, each))
         refused = dict(sorted(market.refused.items()))
         accepted = market.accepted.total()
@@ -94,10 +93,14 @@ def play(folder: Path, *, origin: str | None = None, progress: Progress) -> Summ
     return summary
 
 
-def _keep(house: House, party: str, key: LocalSigner) -> None:
-    path = key_file(house.folder, party)
+def keep_key(house: House, party: str, key: LocalSigner) -> None:
+    """Leave a party's key in the ledger's folder and in the keystore, unless one is there."""
+    path, keystore = key_file(house.folder, party), keystore_of(house.origin)
     if not path.exists():
         key.save(path)
+    # That of an earlier demo of this name, whose folder is gone, is the same key.
+    if not keystore.file(party).exists():
+        keystore.add(party, key)
 
 
 def _worth_showing(market: Market, item: str) -> tuple[bool, int, str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from api.config import read_config
+from api.demo import keep_key
+from api.folder import LedgerFolder
 from api.keystore import Keystore, keystore_of
 from api.signatures import Target, sign_request
 from ledger.errors import KeyFileInvalid
@@ -304,3 +306,20 @@ def test_each_log_has_a_keystore_of_its_own(
     assert keystore_of("hello world\n").folder == Path("/config/yinzheng") / name
     monkeypatch.setenv("YINZHENG_KEYSTORE", "/keys")
     assert keystore_of("hello world\n").folder == Path("/keys") / name
+
+
+def test_the_demo_leaves_a_key_that_is_there_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("YINZHENG_KEYSTORE", str(tmp_path / "keystores"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with LedgerFolder.create(tmp_path / "ledger", origin="again.example/demo") as house:
+        store = keystore_of(house.origin)
+        store.add("ann", KEY)
+        other = LocalSigner.from_seed(bytes(32))
+
+        for party in ("ann", "bob", "bob"):
+            keep_key(house, party, other)
+
+        assert store.load("ann").key_id == KEY.key_id
+        assert store.load("bob").key_id == house.signer("bob").key_id == other.key_id
