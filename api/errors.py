@@ -250,6 +250,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     trade.NamespaceDiffers: _CLASH,
     trade.QualificationEnded: _NEVER,
     trade.SupplierNotQualified: _CLASH,
+    trade.BalanceTooLow: _CLASH,
     trade.UnknownListing: _CLASH,
     trade.ListingEnded: _CLASH,
     trade.ListingUnchanged: _CLASH,

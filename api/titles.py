@@ -12,6 +12,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "backup-damaged": ("The backup is damaged", "备份已损坏"),
     "backup-refused": ("No backup was made", "未能完成备份"),
     "bad-request": ("The request cannot be read", "无法读取该请求"),
+    "balance-too-low": ("The balance does not hold as much", "余额不足"),
     "body-incomplete": ("The request ended early", "请求未完整送达"),
     "body-too-large": ("The request is too large", "请求过大"),
     "body-too-slow": ("The request came too slowly", "请求传输过慢"),

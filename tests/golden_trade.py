@@ -12,6 +12,7 @@ from ledger.log.export import export_log
 from ledger.log.reader import LogReader
 from tests.databases import sqlite_file_url
 from tests.golden_story import HOUR_US, publisher_of
+from tests.money import pay_out, top_up
 from tests.shops import end_listing, publish_listing, qualify, revoke_qualification
 from tests.terms import publish_terms, terms
 from tests.worlds import World
@@ -32,6 +33,7 @@ def play(world: World) -> None:
     """Play the whole story, without a checkpoint."""
     _terms(world)
     _shops(world)
+    _money(world)
 
 
 def _terms(world: World) -> None:
@@ -56,3 +58,14 @@ def _shops(world: World) -> None:
     publish_listing(world, "mias/office", "mia", **{"class": "software-key"})
     revoke_qualification(world, "mia", "rex", "software-key")
     end_listing(world, "mias/office", "mia")
+
+
+def _money(world: World) -> None:
+    """A cashier records money in two currencies by two providers; some of it is taken out."""
+    world.register("kay")
+    world.register("ben")
+    world.grant("kay", "cashier", second="ben")
+    top_up(world, "ben", "kay", 20_000)
+    top_up(world, "ben", "kay", 5, currency="ETH", provider="wechat")
+    pay_out(world, "ben", "kay", 7_500)
+    pay_out(world, "ben", "kay", 5, currency="ETH", provider="wechat")

@@ -7,7 +7,8 @@ Specification: docs/spec.md section 11.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from ledger.rules.commands import Command
 from ledger.rules.errors import Refused
@@ -34,12 +35,15 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
 
     Raises:
         InvariantBroken: An item would move without its owner, while frozen, or from somebody who
-            does not hold it; or an import would touch what a key holder signed for.
+            does not hold it; or an import would touch what a key holder signed for; or money
+            would come from nowhere.
 
     """
     signed = {signer.party for signer in command.signers}
     owners: dict[str, str] = {}
     for fact in facts:
+        if "postings" in fact.data:
+            _check_balanced(fact.data["postings"])
         if not fact.stream.startswith("item/"):
             continue
         found = view.stream(fact.stream)
@@ -49,6 +53,15 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
             _check_move(fact, before, owner, signed)
         if "to" in fact.data or "owner" in fact.data:
             owners[fact.stream] = fact.data.get("to") or fact.data["owner"]
+
+
+def _check_balanced(postings: Sequence[Mapping[str, str]]) -> None:
+    sums: Counter[str] = Counter()
+    for posting in postings:
+        sums[posting["currency"]] += int(posting["amount"])
+    for currency, total in sums.items():
+        if total:
+            raise InvariantBroken("money would come from nowhere", currency=currency, sum=total)
 
 
 def _check_move(fact: Fact, before: Item | None, owner: str, signed: set[str]) -> None:

@@ -8,6 +8,7 @@ both. These invariants are written apart, over the plain documents:
   frozen      a frozen item does not move
   imports     an import touches only items that nobody signed for, in the importer's namespace
   policy      trade policies follow each other with notice (`ledger.proof.meaning_terms`)
+  money       movements of money are as `ledger.proof.meaning_money` says
   shops       merchants and listings are as `ledger.proof.meaning_shops` says
 With a partial log, what its streams do not show is not judged.
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.proof.errors import Tampered
+from ledger.proof.meaning_money import MoneyMeaning
 from ledger.proof.meaning_shops import ShopsMeaning
 from ledger.proof.meaning_terms import TermsMeaning
 from ledger.rules.digests import key_id
@@ -31,6 +33,7 @@ _STEP = "meaning"
 _GRANTED = frozenset(
     {
         "arbitrator",
+        "cashier",
         "checkpoint",
         "freezer",
         "importer",
@@ -77,6 +80,11 @@ class Meaning:
     items: dict[str, _Thing] = field(default_factory=dict)
     terms: TermsMeaning = field(default_factory=TermsMeaning)
     shops: ShopsMeaning = field(default_factory=ShopsMeaning)
+    money: MoneyMeaning = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no money anywhere."""
+        self.money = MoneyMeaning(self.complete)
 
     def take(self, entry: Entry, cause: Entry) -> None:
         """Check one entry and remember what it changed.
@@ -220,6 +228,9 @@ class Meaning:
     def _listing_ended(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
         self.shops.end(command)
 
+    def _moved(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.money.take(document)
+
 
 _Judge = Callable[[Meaning, dict[str, Any], dict[str, Any]], None]
 _JUDGES: dict[str, _Judge] = {
@@ -244,6 +255,8 @@ _JUDGES: dict[str, _Judge] = {
     "qualification-revoked/1": Meaning._unqualified,
     "listing-published/1": Meaning._listing,
     "listing-ended/1": Meaning._listing_ended,
+    "balance-topped-up/1": Meaning._moved,
+    "balance-paid-out/1": Meaning._moved,
 }
 
 

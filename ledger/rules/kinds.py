@@ -9,7 +9,17 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ledger.rules import imports, items, listings, merchants, opening, parties, roles, terms
+from ledger.rules import (
+    balances,
+    imports,
+    items,
+    listings,
+    merchants,
+    opening,
+    parties,
+    roles,
+    terms,
+)
 from ledger.rules.commands import BODIES, Command
 from ledger.rules.digests import key_id
 from ledger.rules.entries import DATA, Entry
@@ -18,7 +28,7 @@ from ledger.rules.model import EventTypes, Kind, Kinds
 from ledger.rules.schema import check_object
 from ledger.rules.text import b64decode
 
-_FAMILIES = (opening, parties, roles, items, imports, terms, merchants, listings)
+_FAMILIES = (opening, parties, roles, items, imports, terms, merchants, listings, balances)
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})
 EVENT_TYPES: EventTypes = MappingProxyType(

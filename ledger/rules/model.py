@@ -15,9 +15,11 @@ from ledger.rules.schema import Schema
 from ledger.rules.state import Policy, State, Stream
 
 OPERATOR_ROLES = ("root", "system", "receipt", "checkpoint")
-GRANTABLE = ("arbitrator", "freezer", "importer", "officer", "registrar", "reviewer", "root")
-# Who holds one of these can, alone or with others, give an item another owner.
-MOVES_PROPERTY = ("arbitrator", "importer", "officer", "root")
+GRANTABLE = (
+    *("arbitrator", "cashier", "freezer", "importer", "officer", "registrar", "reviewer", "root"),
+)
+# Who holds one of these can, alone or with others, give an item another owner, or make money.
+MOVES_PROPERTY = ("arbitrator", "cashier", "importer", "officer", "root")
 ROLES_HELD = frozenset({*OPERATOR_ROLES, *GRANTABLE})
 
 LOG_STREAM = "log"

@@ -19,6 +19,7 @@ _HEX32: Final = '"[0-9a-f]{64}"'
 _NAMESPACE: Final = "[a-z0-9][a-z0-9._-]{0,62}"
 # An id that is not "." or ".."; what follows it ends the string or, in a stream, too.
 _ID: Final = r"(?!\.\.?\")[A-Za-z0-9._:~-]{1,128}"
+_UUID7: Final = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _ITEM: Final = f"{_NAMESPACE}/{_ID}"
 # Every day but the 29th of February, which is left to the schema: not every year has one.
 _DAY: Final = (
@@ -42,17 +43,22 @@ _TEXTS: Final[dict[Check, str]] = {
     schema.namespace: f'"{_NAMESPACE}"',
     schema.item: f'"{_ITEM}"',
     schema.stream: (
-        f'"(?:(?:item|imported|listing)/{_ITEM}|(?:party|policy|merchant)/{_ID}'
+        f'"(?:(?:item|imported|listing)/{_ITEM}|(?:party|policy|merchant|balance)/{_ID}'
         f'|namespace/{_NAMESPACE}|log)"'
     ),
     schema.origin: '"[a-z0-9][a-z0-9.-]{0,99}(?:/[A-Za-z0-9._~-]{1,63}){0,6}"',
     schema.name: '"[a-z][a-z0-9-]{0,39}"',
     schema.currency: '"[A-Z][A-Z0-9]{1,9}"',
     schema.amount: '"(?:0|[1-9][0-9]{0,37})"',
+    schema.signed: '"(?:0|-?[1-9][0-9]{0,37})"',
+    schema.account: (
+        f'"(?:(?:balance|deposit|receivable)/{_ID}|external/(?:alipay|internal|wechat)'
+        f'|escrow/{_UUID7}/[1-9][0-9]{{0,3}}|fees|fund|issued)"'
+    ),
     schema.base64: _BASE64,
     schema.flag: "(?:true|false)",
     schema.any_string: r'"[^"\\\x00-\x1f]{1,200}"',
-    text.check_uuid7: ('"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"'),
+    text.check_uuid7: f'"{_UUID7}"',
 }
 _more: dict[Check, str] = {}
 

@@ -19,6 +19,8 @@ Schema = dict[str, Check]
 
 SECONDS_MAX = 366 * 24 * 3600
 _EXPONENT_MAX = 30
+# Units of their own, which are no money: no ledger policy may call them a currency.
+UNITS = frozenset({"CREDIT", "POINTS"})
 
 
 class Nested(NamedTuple):
@@ -196,6 +198,8 @@ origin = text.check_origin
 currency = text.check_currency
 name = text.check_name
 amount = text.check_amount
+signed = text.check_signed
+account = text.check_account
 
 
 def base64(value: Any, field: str) -> None:
@@ -260,3 +264,5 @@ def policy(value: Any, field: str) -> None:
     codes = [entry["currency"] for entry in value["currencies"]]
     if codes != sorted(set(codes)):
         raise Malformed(f"{field}.currencies", "is not sorted by currency, each once")
+    if not UNITS.isdisjoint(codes):
+        raise Malformed(f"{field}.currencies", f"names one of {', '.join(sorted(UNITS))}")

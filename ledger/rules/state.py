@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ledger.rules.trade_state import Listing, Merchant
+from ledger.rules.trade_state import Account, Listing, Merchant
 
 UNKNOWN = "unknown"
 
@@ -179,7 +179,7 @@ class Terms(NamedTuple):
         return next((each for each in known if each is not None and each.digest == digest), None)
 
 
-State = Party | Namespace | Item | Policy | Log | Terms | Merchant | Listing
+State = Party | Namespace | Item | Policy | Log | Terms | Merchant | Listing | Account
 
 
 class Stream(NamedTuple):

@@ -29,8 +29,10 @@ _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
 _AMOUNT = re.compile(r"0|[1-9][0-9]{0,37}")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_SIGNED = re.compile(r"0|-?[1-9][0-9]{0,37}")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{1,9}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_LINE = re.compile(r"[1-9][0-9]{0,3}")
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}(/[A-Za-z0-9._~-]{1,63}){0,6}")
 _BASE64_MAX = 1 << 22
 
@@ -232,6 +234,11 @@ def check_amount(text: object, field: str) -> str:
     return _match(_AMOUNT, text, field, "a whole number of minor units")
 
 
+def check_signed(text: object, field: str) -> str:
+    """Accept an amount in minor units that may be below zero. Raises `Malformed` otherwise."""
+    return _match(_SIGNED, text, field, "a whole number of minor units, with - below zero")
+
+
 @_remembered
 def check_origin(text: object, field: str) -> str:
     """Accept a log origin: a host name and up to six path parts. Raises `Malformed`."""
@@ -275,7 +282,7 @@ def check_item(text: object, field: str) -> str:
 
 _STREAM_PARTS = {
     **dict.fromkeys(("imported", "item", "listing"), 2),
-    **dict.fromkeys(("merchant", "namespace", "party", "policy"), 1),
+    **dict.fromkeys(("balance", "merchant", "namespace", "party", "policy"), 1),
     "log": 0,
 }
 
@@ -294,4 +301,25 @@ def check_stream(text: object, field: str) -> str:
         check_namespace(parts[0], field=field)
     elif parts:
         check_id(parts[0], field=field)
+    return text
+
+
+PROVIDERS = ("alipay", "internal", "wechat")
+_SINGLE_ACCOUNTS = frozenset({"fees", "fund", "issued"})
+
+
+@_remembered
+def check_account(text: object, field: str) -> str:
+    """Accept the name of an account that postings move money on. Raises `Malformed` otherwise."""
+    if not isinstance(text, str):
+        raise Malformed(field, "is not an account")
+    room, _, rest = text.partition("/")
+    if room in {"balance", "deposit", "receivable"}:
+        check_id(rest, field=field)
+    elif room == "escrow":
+        order, _, line = rest.partition("/")
+        check_uuid7(order, field=field)
+        _match(_LINE, line, field, "an account of a line of an order")
+    elif (room != "external" or rest not in PROVIDERS) and text not in _SINGLE_ACCOUNTS:
+        raise Malformed(field, "is not an account")
     return text

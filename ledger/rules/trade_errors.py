@@ -2,10 +2,11 @@
 
 Refused
 ├── UnknownMerchant  NamespaceDiffers  QualificationEnded  SupplierNotQualified
-└── UnknownListing  ListingEnded  ListingUnchanged
+├── UnknownListing  ListingEnded  ListingUnchanged
+└── BalanceTooLow
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-section 9.9.
+sections 9.9 and 9.10.
 """
 
 from __future__ import annotations
@@ -53,3 +54,9 @@ class ListingUnchanged(Refused):
     """The edit changes nothing of the listing."""
 
     code = "listing-unchanged"
+
+
+class BalanceTooLow(Refused):
+    """The balance does not hold as much as is asked of it."""
+
+    code = "balance-too-low"

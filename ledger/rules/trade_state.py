@@ -1,4 +1,4 @@
-"""What the streams of trade say so far: merchants and what they list.
+"""What the streams of trade say so far: merchants, what they list, and what is owed to whom.
 
 Tuples, as items are: the path of an order makes several of them. Specification: docs/spec.md
 section 10.
@@ -40,3 +40,13 @@ class Listing(NamedTuple):
     def merchant(self) -> str:
         """Who lists it."""
         return str(self.terms["merchant"])
+
+
+class Account(NamedTuple):
+    """What one account holds, by currency, sorted; nothing stands there for a currency of zero."""
+
+    holdings: tuple[tuple[str, int], ...] = ()
+
+    def held(self, currency: str) -> int:
+        """Say how much of a currency it holds, in minor units."""
+        return dict(self.holdings).get(currency, 0)

@@ -21,6 +21,7 @@ from ledger.rules.compose import Draft, Sealing
 from ledger.rules.kinds import KINDS
 from tests.api.serving import Served, body_of, document_of
 from tests.api.test_commands import member
+from tests.money import money_body
 from tests.shops import listing_body
 from tests.terms import terms
 from tests.worlds import POLICY, World
@@ -438,13 +439,15 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
 
 
 def shop_bodies() -> dict[str, dict[str, Any]]:
-    """The bodies about merchants and listings."""
+    """The bodies about merchants, listings and money."""
     merchant = {"class": "game-card", "merchant": "ann"}
     return {
         "qualify-merchant/1": {**merchant, "namespace": "cards", "origin": None, "until": TIME},
         "revoke-qualification/1": {**merchant, "ground": "rules-broken"},
         "publish-listing/1": listing_body("cards/sword", "ann"),
         "end-listing/1": {"listing": "cards/sword"},
+        "top-up/1": money_body("ann", 100),
+        "pay-out/1": money_body("ann", 100),
     }
 
 

@@ -146,7 +146,7 @@ export const stream = (value, field) => {
   if (value === "log") return;
   const cut = typeof value === "string" ? value.indexOf("/") : -1;
   const inner = { item, imported: item, listing: item, namespace };
-  for (const one of ["merchant", "party", "policy"]) inner[one] = identifier;
+  for (const one of ["balance", "merchant", "party", "policy"]) inner[one] = identifier;
   const room = cut < 0 ? "" : value.slice(0, cut);
   if (!Object.hasOwn(inner, room)) bad(field, "is not a stream");
   inner[room](value.slice(cut + 1), field);
@@ -236,7 +236,9 @@ const policyFields = object({
 });
 export const policy = (value, field) => {
   policyFields(value, field);
-  if (!ascending(value.currencies.map((one) => one.currency))) bad(field, "is not sorted");
+  const codes = value.currencies.map((one) => one.currency);
+  if (!ascending(codes)) bad(field, "is not sorted");
+  if (codes.includes("CREDIT") || codes.includes("POINTS")) bad(field, "names what is no money");
 };
 
 // ---- commands (5.1) and entries (6.1)

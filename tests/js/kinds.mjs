@@ -10,12 +10,13 @@ import {
   timerId,
 } from "./proofs.mjs";
 import { need, partyStream, refuse } from "./state.mjs";
+import { MONEY_KINDS } from "./money.mjs";
 import { SHOP_KINDS } from "./shops.mjs";
 import { expectsTerms, publishTerms, termsBody } from "./terms.mjs";
 
 const FOUNDING = ["root", "system", "receipt", "checkpoint"];
-const GRANTABLE = ["arbitrator", "freezer", "importer", "officer", "registrar", "reviewer", "root"];
-const MOVES_PROPERTY = ["arbitrator", "importer", "officer", "root"];
+const GRANTABLE = ["arbitrator", "cashier", "freezer", "importer", "officer", "registrar", "reviewer", "root"];
+const MOVES_PROPERTY = ["arbitrator", "cashier", "importer", "officer", "root"];
 export const HELD = new Set([...FOUNDING, ...GRANTABLE]);
 export const SECOND = 1_000_000n;
 
@@ -382,4 +383,5 @@ export const KINDS = Object.assign(Object.create(null), {
   }),
   "publish-trade-policy/1": kind("root", termsBody, publishTerms, { ...risky, ...expectsTerms }),
   ...SHOP_KINDS,
+  ...MONEY_KINDS,
 });

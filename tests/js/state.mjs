@@ -2,6 +2,7 @@
 
 import * as f from "./forms.mjs";
 import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
+import { MONEY_EVENTS } from "./money.mjs";
 import { SHOP_EVENTS } from "./shops.mjs";
 import { termsPublished } from "./terms.mjs";
 
@@ -171,4 +172,5 @@ export const EVENTS = Object.assign(Object.create(null), {
     }),
   "trade-policy-published/1": termsPublished,
   ...SHOP_EVENTS,
+  ...MONEY_EVENTS,
 });

@@ -116,6 +116,7 @@ def set_up(world: World) -> None:
         world.grant(officer, "officer", second="ann")
     for role in ("freezer", "reviewer"):
         world.grant("guard", role)
+    world.grant("guard", "cashier", second="ann")
     for namespace in ("cards", "old"):
         world.open_namespace(namespace, "shop")
     for number, owner in enumerate(("shop", "ann", "bob"), start=1):

@@ -16,12 +16,12 @@ from tests.simulation.oracle import (
     tagged,
     us,
 )
-from tests.simulation.shops import Shops
+from tests.simulation.tills import Tills
 
 Hold = tuple[str, bool]  # owner, frozen
 
 
-class Model(Shops):
+class Model(Tills):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -88,6 +88,8 @@ class Model(Shops):
         body = command["body"]
         if stream.startswith("item/"):
             self.fold_item(stream[5:], type_, data, body, digest)
+        elif stream.startswith("balance/"):
+            self.fold_postings(data["postings"])
         elif stream.startswith(("merchant/", "listing/")):
             self.fold_shop(type_, body)
         elif stream.startswith("namespace/"):

@@ -16,9 +16,9 @@ Document = dict[str, Any]
 Fact = tuple[str, str, Document]
 
 HELD = {"root", "system", "receipt", "checkpoint"} | {
-    *("arbitrator", "freezer", "importer", "officer", "registrar", "reviewer"),
+    *("arbitrator", "cashier", "freezer", "importer", "officer", "registrar", "reviewer"),
 }
-MOVING = {"arbitrator", "importer", "officer", "root"}
+MOVING = {"arbitrator", "cashier", "importer", "officer", "root"}
 # kind: (role tuples, newcomer, risky, what it must expect, sealed names); specification, 9.5.
 # "!" after what it must expect: nothing else.
 TABLE = """
@@ -48,6 +48,8 @@ TABLE = """
     revoke-qualification/1  reviewer                              -        no  !         reason
     publish-listing/1       merchant                              -        no  listing,merchant! -
     end-listing/1           merchant                              -        no  listing!  -
+    top-up/1                cashier                               -        yes !         transaction
+    pay-out/1               owner,cashier                         -        yes !         account
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,6 +106,7 @@ class State:
         self.published: dict[int, str] = {}
         self.merchants: dict[str, Document] = {}  # namespace, until of each class
         self.listings: dict[str, Document] = {}  # the last edit's body, whether it ended
+        self.accounts: dict[tuple[str, str], int] = {}  # account, currency
         self.terms: list[tuple[str, int, int]] = []  # trade policies: digest, since, notice days
 
 

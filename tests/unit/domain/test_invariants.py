@@ -155,3 +155,21 @@ def test_what_the_rules_derive_always_passes() -> None:
         command = small.command(draft)
         check_before_write(command, small.derive(command), small)
         small.do(draft)
+
+
+def test_money_that_comes_from_nowhere_is_not_written() -> None:
+    small = market()
+    command = signed_by(small, "shop", "bob")
+    postings = [
+        {"account": "balance/shop", "amount": "5", "currency": "CNY"},
+        {"account": "external/alipay", "amount": "-4", "currency": "CNY"},
+        {"account": "external/alipay", "amount": "-1", "currency": "ETH"},
+    ]
+    facts = [Fact("balance/shop", "balance-topped-up/1", {"after": [], "postings": postings})]
+
+    with pytest.raises(InvariantBroken) as refusal:
+        check_before_write(command, facts, small)
+    assert str(refusal.value) == "money would come from nowhere"
+    assert refusal.value.evidence == {"currency": "CNY", "sum": 1}
+    postings[1]["amount"], postings[2]["currency"] = "-4", "CNY"
+    check_before_write(command, facts, small)

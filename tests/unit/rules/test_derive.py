@@ -23,6 +23,7 @@ from ledger.rules.kinds import EVENT_TYPES, KINDS
 from ledger.rules.parties import KEYS_MAX
 from ledger.rules.state import Party
 from ledger.rules.text import format_time, time_us
+from tests.money import money_body
 from tests.shops import listing_body
 from tests.terms import terms
 from tests.unit.rules.small import HOUR_US, POLICY, START_US, Small, key, key_id
@@ -407,7 +408,7 @@ def test_an_offer_is_good_until_its_last_microsecond() -> None:
 
 
 def shops(small: Small) -> None:
-    """A merchant is reviewed, lists something, ends it, and is qualified no more."""
+    """A merchant is reviewed, lists something, ends it, is qualified no more, and has money."""
     small.grant("ann", "reviewer")
     merchant = {"class": "game-card", "merchant": "shop"}
     until = format_time(small.at + 24 * HOUR_US)
@@ -417,6 +418,9 @@ def shops(small: Small) -> None:
     small.act("publish-listing/1", ("shop", "merchant"), **body)
     small.act("end-listing/1", ("shop", "merchant"), listing="cards/gift")
     small.act("revoke-qualification/1", ("ann", "reviewer"), ground="rules-broken", **merchant)
+    small.grant("ann", "cashier", second="otto")
+    small.act("top-up/1", ("ann", "cashier"), **money_body("shop", 500))
+    small.act("pay-out/1", ("shop", "owner"), ("ann", "cashier"), **money_body("shop", 300))
 
 
 @cache
@@ -516,7 +520,8 @@ def test_facts_hold_what_their_event_type_declares(data: st.DataObject) -> None:
 
 def test_a_refusal_is_the_same_the_second_time() -> None:
     small, commands = story()
-    for command in commands:
+    # Money may come in again: that the same command does not, its id sees to.
+    for command in [command for command in commands if command.kind != "top-up/1"]:
         outcomes = []
         for _ in range(2):
             with pytest.raises(Refused) as refusal:

@@ -118,10 +118,14 @@ def test_a_mutated_entry_is_judged_alike(raw: bytes) -> None:
     assert outcome(read_entry, raw) == by_schema(read_entry, raw)
 
 
+UUID7 = "019aab48-f80c-7000-8000-000000000000"
 STRINGS = [
     *(".", "..", "...", "imported/a/b", "imported/./b", "imported/a/..", "imported/b", "party/.."),
     *("log", "logs", "log\n", "item/a/.", "item/a/b/c", "policy/x", "namespace/-", "namespace/a/b"),
     *("merchant/a", "merchant/a/b", "listing/a", "listing/a/b", "listing/a/..", "game-card", "9a"),
+    *("balance/a", "balance/..", "balance/a/b", "external/alipay", "external/x", "fees", "fund"),
+    *("issued", "issued/", "deposit/a", "receivable/a", f"escrow/{UUID7}/1", f"escrow/{UUID7}/0"),
+    *(f"escrow/{UUID7}", "escrow/a/1", "-1", "-0", "-01", "-" + "9" * 38, "9" * 39, UUID7),
     *("2026-02-30T00:00:00.000000Z", "2026-02-28T24:00:00.000000Z", "2026-12-28T23:59:59.999999Z"),
     *("0000-01-01T00:00:00.000000Z", "AA==", "AB==", "AAA=", "AAB=", "0", "00", "CNY", "cny", ""),
     *("f" * 64, "F" * 64, "a" * 128, "a" * 129, "a" * 200, "a" * 201, "a\n"),

@@ -9,6 +9,7 @@ from tests.shops import listing_body
 from tests.terms import terms
 from tests.unit.rules.refusing import Found, expect, refusal
 from tests.unit.rules.small import HOUR_US, Small
+from tests.unit.rules.test_balances import counter, paying_out, topping_up
 from tests.unit.rules.test_shops import (
     GIFT,
     ending,
@@ -106,3 +107,10 @@ def _listing_unchanged() -> Found:
     small = qualified()
     small.do(listing(small))
     return expect(small, listing(small), snapshot=listing_digest(listing_body(GIFT, "shop")))
+
+
+@refusal(trade_errors.BalanceTooLow)
+def _balance_too_low() -> Found:
+    small = counter()
+    small.do(topping_up(small, 5))
+    return expect(small, paying_out(small, 6), currency="CNY", held="5", asked="6")

@@ -1,0 +1,66 @@
+// Money that comes in and is paid out: docs/spec.md section 9.10.
+
+import * as f from "./forms.mjs";
+import { need } from "./state.mjs";
+
+const stream = (body) => `balance/${body.party}`;
+const heldBy = (ledger, body) => ledger.state(stream(body)) ?? new Map();
+
+function moved(given, type, change) {
+  const { body, ledger } = given;
+  const { currency } = body.amount;
+  const held = new Map(heldBy(ledger, body));
+  held.set(currency, (held.get(currency) ?? 0n) + change);
+  need(String(held.get(currency)).length <= 38, "too-large");
+  const after = [...held]
+    .filter(([, amount]) => amount !== 0n)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, amount]) => ({ amount: String(amount), currency: name }));
+  need(after.length <= 64, "too-large");
+  const postings = [
+    { account: stream(body), amount: String(change), currency },
+    { account: `external/${body.provider}`, amount: String(-change), currency },
+  ];
+  return [[stream(body), type, { after, postings }]];
+}
+
+function topUp(given) {
+  const { body, ledger, policy, signers } = given;
+  ledger.party(body.party);
+  need(signers[0].party !== body.party, "wrong-signers");
+  need(body.amount.amount !== "0", "malformed");
+  const known = policy.document.currencies.map((one) => one.currency);
+  need(known.includes(body.amount.currency), "unknown-currency");
+  return moved(given, "balance-topped-up/1", BigInt(body.amount.amount));
+}
+
+function payOut(given) {
+  const { body, ledger, signers } = given;
+  need(signers[0].party === body.party && signers[1].party !== body.party, "wrong-signers");
+  need(body.amount.amount !== "0", "malformed");
+  const asked = BigInt(body.amount.amount);
+  need((heldBy(ledger, body).get(body.amount.currency) ?? 0n) >= asked, "balance-too-low");
+  return moved(given, "balance-paid-out/1", -asked);
+}
+
+const body = {
+  amount: f.money,
+  party: f.identifier,
+  provider: f.oneOf("alipay", "internal", "wechat"),
+};
+const whole = { body, risky: true, exact: true };
+
+/** The kinds of this section. */
+export const MONEY_KINDS = {
+  "top-up/1": { ...whole, roles: [["cashier"]], derive: topUp, sealed: ["transaction"] },
+  "pay-out/1": { ...whole, roles: [["owner", "cashier"]], derive: payOut, sealed: ["account"] },
+};
+
+const accountAfter = ({ document }) =>
+  new Map(document.data.after.map((one) => [one.currency, BigInt(one.amount)]));
+
+/** Their event types (10.2). */
+export const MONEY_EVENTS = {
+  "balance-topped-up/1": accountAfter,
+  "balance-paid-out/1": accountAfter,
+};

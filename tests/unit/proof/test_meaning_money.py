@@ -1,0 +1,102 @@
+"""What movements of money must mean together, read from plain documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ledger.proof.errors import Tampered
+from ledger.proof.meaning_money import MoneyMeaning
+
+OWN, OUTSIDE = "balance/shop", "external/alipay"
+
+
+def money(amount: int, currency: str = "CNY") -> dict[str, str]:
+    return {"amount": str(amount), "currency": currency}
+
+
+def entry(
+    *postings: tuple[str, int], after: list[dict[str, str]], currency: str = "CNY"
+) -> dict[str, Any]:
+    written = [{"account": account, **money(amount, currency)} for account, amount in postings]
+    return {"data": {"after": after, "postings": written}, "stream": OWN}
+
+
+def broken(meaning: MoneyMeaning, document: dict[str, Any]) -> tuple[Any, ...]:
+    with pytest.raises(Tampered) as caught:
+        meaning.take(document)
+    error = caught.value
+    assert (error.step, error.field) == ("meaning", "money")
+    return error.message, error.expected, error.found
+
+
+def test_money_that_comes_and_goes_is_added_up() -> None:
+    meaning = MoneyMeaning(complete=True)
+    meaning.take(entry((OWN, 70), (OUTSIDE, -70), after=[money(70)]))
+    second = [money(70), money(5, "ETH")]
+    meaning.take(entry((OWN, 5), (OUTSIDE, -5), after=second, currency="ETH"))
+    meaning.take(entry((OWN, -70), ("external/wechat", 70), after=[money(5, "ETH")]))
+
+    assert meaning.accounts[OWN] == {"CNY": 0, "ETH": 5}
+    assert meaning.accounts[OUTSIDE] == {"CNY": -70, "ETH": -5}
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("amount", [-69, -71])
+def test_postings_sum_to_nothing(amount: int, complete: bool) -> None:  # noqa: FBT001
+    document = entry((OWN, 70), (OUTSIDE, amount), after=[money(70)])
+
+    found = broken(MoneyMeaning(complete=complete), document)
+    assert found == ("postings in CNY do not sum to nothing", "0", str(70 + amount))
+
+
+def test_one_currency_does_not_pay_for_another() -> None:
+    document = entry((OWN, 70), (OUTSIDE, -70), after=[money(70)])
+    document["data"]["postings"][1]["currency"] = "ETH"
+
+    found = broken(MoneyMeaning(complete=True), document)
+    assert found == ("postings in CNY do not sum to nothing", "0", "70")
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_posting_of_nothing_is_none(complete: bool) -> None:  # noqa: FBT001
+    document = entry((OWN, 0), (OUTSIDE, 0), after=[])
+
+    assert broken(MoneyMeaning(complete=complete), document) == ("a posting of nothing", None, OWN)
+
+
+@pytest.mark.parametrize(
+    "postings", [((OUTSIDE, -70), (OWN, 70)), ((OWN, 70), (OWN, -70)), ((OWN, 70), (OWN, 70))]
+)
+def test_postings_are_sorted_and_name_an_account_once(postings: Any) -> None:
+    document = entry(*postings, after=[money(70)])
+
+    message, expected, found = broken(MoneyMeaning(complete=True), document)
+    assert message == "postings are not sorted, each account once"
+    places = [(account, "CNY") for account, _ in postings]
+    assert (expected, found) == (str(sorted(set(places))), str(places))
+
+
+def test_a_balance_never_falls_below_zero() -> None:
+    meaning = MoneyMeaning(complete=True)
+    meaning.take(entry((OWN, 70), (OUTSIDE, -70), after=[money(70)]))
+    document = entry((OWN, -71), (OUTSIDE, 71), after=[])
+
+    assert broken(meaning, document) == ("balance/shop falls below zero", "0", "-1")
+
+
+@pytest.mark.parametrize("after", [[], [money(71)], [money(70, "ETH")]])
+def test_what_an_account_is_said_to_hold_is_the_sum_of_its_postings(after: Any) -> None:
+    document = entry((OWN, 70), (OUTSIDE, -70), after=after)
+
+    message = "an account holds another amount"
+    found = broken(MoneyMeaning(complete=True), document)
+    assert found == (message, str([money(70)]), str(after))
+
+
+def test_of_a_partial_log_no_sums_are_judged() -> None:
+    meaning = MoneyMeaning(complete=False)
+    meaning.take(entry((OWN, -70), (OUTSIDE, 70), after=[money(30)]))
+
+    assert meaning.accounts == {}
