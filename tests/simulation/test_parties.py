@@ -13,7 +13,9 @@ from tests.simulation.running import run_histories
 from tests.terms import terms
 
 NEWCOMERS = ("nora", "paul", "unknown", "bob")
-GRANTED = ("arbitrator", "freezer", "importer", "officer", "registrar", "root")
+GRANTED = (
+    *("arbitrator", "cashier", "freezer", "importer", "officer", "registrar", "reviewer", "root"),
+)
 DAY_US = 86_400_000_000
 DELAYS = ("claim_cool_down_s", "key_change_delay_s", "key_cool_down_s")
 
