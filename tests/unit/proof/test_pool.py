@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -135,6 +136,43 @@ def test_the_processes_end_when_the_one_that_started_them_is_killed() -> None:
             os.killpg(killed.pid, signal.SIGKILL)
 
     assert (killed.returncode, out) == (-signal.SIGKILL, b"2\n")
+
+
+def test_each_process_watches_the_one_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same step by step: a thread that keeps nobody alive waits, then ends the process."""
+    seen: list[object] = []
+
+    class Watching:
+        def __init__(self, *, target: object, daemon: bool) -> None:
+            seen.append((target, daemon))
+
+        def start(self) -> None:
+            seen.append("started")
+
+    class Parent:
+        def join(self) -> None:
+            seen.append("ended")
+
+    monkeypatch.setattr(pools.threading, "Thread", Watching)
+    monkeypatch.setattr(pools.multiprocessing, "parent_process", Parent)
+    monkeypatch.setattr(pools.os, "_exit", seen.append)
+
+    with SignaturePool(2) as pool:
+        executor: Any = pool._executor
+        executor._initializer()
+    pools._outlive_nobody()
+
+    assert seen == [(pools._outlive_nobody, True), "started", "ended", 1]
+
+
+def test_a_process_that_nobody_started_watches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(pools.multiprocessing, "parent_process", lambda: None)
+    monkeypatch.setattr(pools.os, "_exit", ended.append)
+
+    pools._outlive_nobody()
+
+    assert ended == []
 
 
 def test_waiting_checks_are_not_run_once_the_answer_is_known() -> None:
