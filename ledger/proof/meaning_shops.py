@@ -40,7 +40,7 @@ class ShopsMeaning:
         merchant, reviewer = (signer["party"] for signer in command["signers"])
         if merchant != body["merchant"] or reviewer == merchant:
             raise _broken("a merchant was not reviewed by another", body["merchant"], reviewer)
-        owner = owners.get(body["namespace"], merchant)
+        owner = owners.get(body["namespace"])
         if owner != merchant:
             raise _broken("a merchant took another's namespace", owner, merchant)
         known = self.spaces.setdefault(merchant, body["namespace"])

@@ -71,12 +71,13 @@ def test_a_merchant_is_reviewed_by_another_and_signs_itself(by: tuple[str, str])
     assert said(caught.value) == ("qualification", message, "mia", by[1])
 
 
-def test_a_namespace_is_its_owners() -> None:
+@pytest.mark.parametrize(("namespace", "owner"), [("toys", "tom"), ("never-opened", None)])
+def test_a_namespace_is_its_owners(namespace: str, owner: str | None) -> None:
     with pytest.raises(Tampered) as caught:
-        ShopsMeaning().qualify(qualifying(namespace="toys"), OWNERS)
+        ShopsMeaning().qualify(qualifying(namespace=namespace), OWNERS)
 
     message = "a merchant took another's namespace"
-    assert said(caught.value) == ("qualification", message, "tom", "mia")
+    assert said(caught.value) == ("qualification", message, owner, "mia")
 
 
 def test_a_merchant_keeps_its_namespace() -> None:
