@@ -80,7 +80,8 @@ def test_without_a_standby_local_is_as_good_as_on() -> None:
         ("synchronous", "1", Status.WRONG),
         ("synchronous", "0", Status.WRONG),
         ("synchronous", "3", Status.OK),
-        ("page_size", "4096", Status.WARNING),
+        ("page_size", "4096", Status.OK),
+        ("page_size", "1024", Status.WARNING),
     ],
 )
 def test_a_setting_of_a_file_is_judged_too(setting: str, value: str | None, status: Status) -> None:
