@@ -30,6 +30,7 @@ from api.routes import (
     policies,
     proofs,
     tiles,
+    trade,
 )
 from api.schemas import NAMED
 from api.settings import Settings
@@ -39,7 +40,7 @@ API_VERSION = "1.0.0"
 _ROUTERS = tuple(
     module.router
     for module in (
-        *(commands, items, parties, policies, entries, disclosures, proofs),
+        *(commands, items, parties, policies, trade, entries, disclosures, proofs),
         *(log, tiles, health, metrics, pages),
     )
 )

@@ -6,6 +6,8 @@ ApiError
 ├── EntryNotFound        no entry at this index
 ├── ItemNotFound         no such item, or not yet at that index
 ├── PartyNotFound        no such party, or not yet at that index
+├── MerchantNotFound     no such merchant
+├── ListingNotFound      no such listing
 ├── CheckpointNotFound   no checkpoint of this size was published
 ├── TileNotFound         no tile or bundle of this width was published
 ├── ProofNotAvailable    the proof asked for lies outside the published tree
@@ -85,6 +87,18 @@ class PartyNotFound(ApiError):
     """The log holds no such party, or did not at that index."""
 
     code = "party-not-found"
+
+
+class MerchantNotFound(ApiError):
+    """The log holds no merchant of this name."""
+
+    code = "merchant-not-found"
+
+
+class ListingNotFound(ApiError):
+    """The log holds no such listing."""
+
+    code = "listing-not-found"
 
 
 class CheckpointNotFound(ApiError):
@@ -300,6 +314,8 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     EntryNotFound: _NONE,
     ItemNotFound: _NONE,
     PartyNotFound: _NONE,
+    MerchantNotFound: _NONE,
+    ListingNotFound: _NONE,
     CheckpointNotFound: _NONE,
     TileNotFound: _NONE,
     ProofNotAvailable: _NONE,

@@ -1,0 +1,131 @@
+"""Trade: what merchants are qualified for, what they list, what balances hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api.access import PUBLIC
+from api.answers import freshness, json_answer
+from api.errors import ListingNotFound, MerchantNotFound
+from api.reading import read_query
+from api.rooms import Here, Rooms
+from api.schemas import PROBLEMS
+from api.trade_schemas import Balance, Listing, Merchant
+from ledger.rules import trade_state as states
+from ledger.rules.balances import balance_stream
+from ledger.rules.entries import read_entry
+from ledger.rules.evolve import evolve
+from ledger.rules.listings import listing_stream
+from ledger.rules.merchants import merchant_stream
+from ledger.rules.money import written
+from ledger.rules.state import Stream
+from ledger.rules.text import check_id, check_item, format_time
+
+router = APIRouter(prefix="/v1", tags=["trade"])
+
+
+@router.get(
+    "/merchants/{id}",
+    operation_id="get_merchant",
+    summary="Read what a merchant is qualified for",
+    response_model=Merchant,
+    responses=PROBLEMS,
+    openapi_extra=PUBLIC,
+)
+async def get_merchant(request: Request, rooms: Here, id: str) -> Response:  # noqa: A002
+    """Read the namespace of a merchant, and every class it is qualified for, with its end."""
+    read_query(request)
+    party = check_id(id, field="path.id")
+    return await _answer(request, rooms, await rooms.read(_merchant, rooms, party))
+
+
+@router.get(
+    "/listings/{namespace}/{id}",
+    operation_id="get_listing",
+    summary="Read a listing as it was published last",
+    response_model=Listing,
+    responses=PROBLEMS,
+    openapi_extra=PUBLIC,
+)
+async def get_listing(
+    request: Request,
+    rooms: Here,
+    namespace: str,
+    id: str,  # noqa: A002
+) -> Response:
+    """Read the last edit of a listing, its digest, and whether it has ended."""
+    read_query(request)
+    name = check_item(f"{namespace}/{id}", field="path.id")
+    return await _answer(request, rooms, await rooms.read(_listing, rooms, name))
+
+
+@router.get(
+    "/balances/{id}",
+    operation_id="get_balance",
+    summary="Read what the platform owes a party",
+    response_model=Balance,
+    responses=PROBLEMS,
+    openapi_extra=PUBLIC,
+)
+async def get_balance(request: Request, rooms: Here, id: str) -> Response:  # noqa: A002
+    """Read what a balance holds: nothing, where money never came in."""
+    read_query(request)
+    party = check_id(id, field="path.id")
+    return await _answer(request, rooms, await rooms.read(_balance, rooms, party))
+
+
+async def _answer(request: Request, rooms: Rooms, document: dict[str, Any]) -> Response:
+    fresh = await rooms.read(freshness, rooms)
+    return json_answer(request, document, headers=fresh.headers)
+
+
+def _stream(rooms: Rooms, name: str) -> Stream | None:
+    found: Stream | None = None
+    for row in rooms.house.reader.stream_entries(name):
+        found = evolve(found, read_entry(row.entry), command=row.command.hex())
+    return found
+
+
+def _merchant(rooms: Rooms, party: str) -> dict[str, Any]:
+    found = _stream(rooms, merchant_stream(party))
+    if found is None or not isinstance(found.state, states.Merchant):
+        raise MerchantNotFound("the log knows no such merchant", merchant=party)
+    now = rooms.house.clock.now()
+    return {
+        "head_index": found.head.index,
+        "merchant": party,
+        "namespace": found.state.namespace,
+        "qualified": [
+            {
+                "class": each.item_class,
+                "ended": each.until <= now,
+                "origin": each.origin,
+                "until": format_time(each.until),
+            }
+            for each in found.state.qualified
+        ],
+    }
+
+
+def _listing(rooms: Rooms, name: str) -> dict[str, Any]:
+    found = _stream(rooms, listing_stream(name))
+    if found is None or not isinstance(found.state, states.Listing):
+        raise ListingNotFound("the log knows no such listing", listing=name)
+    return {
+        "ended": found.state.ended,
+        "head_index": found.head.index,
+        "listing": found.state.terms,
+        "snapshot": found.state.snapshot,
+    }
+
+
+def _balance(rooms: Rooms, party: str) -> dict[str, Any]:
+    # The last entry says all that the account holds: no other one is read.
+    row = rooms.house.reader.last_of_stream(balance_stream(party))
+    if row is None:
+        return {"head_index": None, "holds": [], "party": party}
+    found = evolve(None, read_entry(row.entry), command=row.command.hex())
+    assert isinstance(found.state, states.Account)  # noqa: S101 - by the stream's name
+    return {"head_index": found.head.index, "holds": written(found.state), "party": party}

@@ -1,0 +1,124 @@
+"""Reading merchants, listings and balances over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.rules.digests import listing_digest
+from ledger.rules.text import format_time
+from tests.api.serving import Served, serve
+from tests.money import pay_out, top_up
+from tests.shops import (
+    DAY_US,
+    end_listing,
+    listing_body,
+    publish_listing,
+    qualify,
+    revoke_qualification,
+)
+
+GIFT = "/v1/listings/cards/gift"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A ledger with a merchant to be, a reviewer and a cashier."""
+    with serve(tmp_path) as opened:
+        world = opened.world
+        for party in ("mia", "rex", "kay"):
+            world.register(party)
+        world.grant("rex", "reviewer")
+        world.grant("kay", "cashier", second="rex")
+        world.open_namespace("cards", "mia")
+        yield opened
+
+
+def read(served: Served, path: str) -> dict[str, Any]:
+    answer = served.client.get(path)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/v1/merchants/mia", "merchant-not-found"), (GIFT, "listing-not-found")],
+)
+def test_what_the_log_does_not_know_is_not_found(served: Served, path: str, code: str) -> None:
+    answer = served.client.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+def test_a_merchant_shows_what_it_is_qualified_for_and_what_has_ended(served: Served) -> None:
+    world = served.world
+    ends = world.clock.now() + DAY_US
+    qualify(world, "mia", "rex", origin="platform-direct")
+    last = qualify(world, "mia", "rex", **{"class": "a", "until": format_time(ends)})
+
+    found = read(served, "/v1/merchants/mia")
+    later = found["qualified"].pop()
+    assert found == {
+        "head_index": last.index,
+        "merchant": "mia",
+        "namespace": "cards",
+        "qualified": [
+            {"class": "a", "ended": False, "origin": None, "until": format_time(ends)},
+        ],
+    }
+    assert (later["class"], later["origin"]) == ("game-card", "platform-direct")
+    world.clock.advance(ends - world.clock.now())
+    ended = {
+        each["class"]: each["ended"] for each in read(served, "/v1/merchants/mia")["qualified"]
+    }
+    assert ended == {"a": True, "game-card": False}
+    revoke_qualification(world, "mia", "rex", "game-card")
+    assert [each["class"] for each in read(served, "/v1/merchants/mia")["qualified"]] == ["a"]
+
+
+def test_a_listing_is_shown_as_it_was_published_last(served: Served) -> None:
+    world = served.world
+    qualify(world, "mia", "rex")
+    publish_listing(world, "cards/gift", "mia")
+    last = publish_listing(world, "cards/gift", "mia", region="global")
+    body = listing_body("cards/gift", "mia", region="global")
+
+    expected = {"ended": False, "head_index": last.index, "listing": body}
+    assert read(served, GIFT) == {**expected, "snapshot": listing_digest(body)}
+    last = end_listing(world, "cards/gift", "mia")
+    expected = {"ended": True, "head_index": last.index, "listing": body}
+    assert read(served, GIFT) == {**expected, "snapshot": listing_digest(body)}
+
+
+def test_a_balance_shows_what_it_holds_now(served: Served) -> None:
+    world = served.world
+    assert read(served, "/v1/balances/mia") == {"head_index": None, "holds": [], "party": "mia"}
+
+    top_up(world, "mia", "kay", 500)
+    top_up(world, "mia", "kay", 7, currency="ETH")
+    last = pay_out(world, "mia", "kay", 500)
+    assert read(served, "/v1/balances/mia") == {
+        "head_index": last.index,
+        "holds": [{"amount": "7", "currency": "ETH"}],
+        "party": "mia",
+    }
+
+
+@pytest.mark.parametrize("path", ["/v1/merchants/mia", GIFT, "/v1/balances/mia"])
+def test_a_query_is_refused(served: Served, path: str) -> None:
+    answer = served.client.get(f"{path}?at_index=1")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/merchants/a%20b", "/v1/listings/Cards/gift", "/v1/balances/a%20b"]
+)
+def test_a_name_that_is_none_is_malformed(served: Served, path: str) -> None:
+    answer = served.client.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
