@@ -77,5 +77,5 @@ def _broken(message: str, expected: object, found: object) -> Tampered:
         message,
         field="money",
         expected=None if expected is None else str(expected),
-        found=None if found is None else str(found),
+        found=str(found),
     )

@@ -95,6 +95,13 @@ def test_what_an_account_is_said_to_hold_is_the_sum_of_its_postings(after: Any) 
     assert found == (message, str([money(70)]), str(after))
 
 
+def test_an_account_that_no_posting_names_holds_nothing() -> None:
+    document = entry((OUTSIDE, -70), ("external/wechat", 70), after=[money(70)])
+
+    found = broken(MoneyMeaning(complete=True), document)
+    assert found == ("an account holds another amount", "[]", str([money(70)]))
+
+
 def test_of_a_partial_log_no_sums_are_judged() -> None:
     meaning = MoneyMeaning(complete=False)
     meaning.take(entry((OWN, -70), (OUTSIDE, 70), after=[money(30)]))

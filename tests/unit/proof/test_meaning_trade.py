@@ -1,0 +1,58 @@
+"""The golden log of trade, judged whole: every event reaches the reading that it is meant for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.proof.errors import Tampered
+from ledger.proof.meaning import Meaning
+from ledger.proof.tiles import decode_bundle
+from ledger.rules.entries import Entry, read_entry
+
+LOG = Path(__file__).parents[2] / "golden" / "trade"
+
+
+def entries() -> list[Entry]:
+    (bundle,) = (LOG / "tile" / "entries").glob("000.p/*")
+    return [read_entry(raw) for raw in decode_bundle(bundle.read_bytes(), width=int(bundle.name))]
+
+
+def played(*, complete: bool, log: list[Entry]) -> Meaning:
+    meaning = Meaning(complete=complete)
+    cause = log[0]
+    for entry in log:
+        cause = entry if entry.command is not None else cause
+        meaning.take(entry, cause)
+    return meaning
+
+
+def test_a_whole_log_of_trade_is_read_to_its_end() -> None:
+    log = entries()
+    meaning = played(complete=True, log=log)
+
+    published = [e.command.body for e in log if e.command and e.type == "trade-policy-published/1"]
+    assert len(published) == 2
+    listed = [e.command.body for e in log if e.command and e.type == "listing-published/1"]
+    assert meaning.shops.spaces == {"mia": "mias"}
+    assert set(meaning.shops.until) == {("mia", "game-card")}
+    assert meaning.shops.listings == {"mias/gift-100": listed[2], "mias/office": None}
+    balance = meaning.money.accounts["balance/ben"]
+    assert balance == {"CNY": 12_500, "ETH": 0}
+
+
+def test_the_second_policy_is_held_against_the_first() -> None:
+    log = entries()
+    first = next(at for at, entry in enumerate(log) if entry.type == "trade-policy-published/1")
+
+    with pytest.raises(Tampered) as caught:
+        played(complete=True, log=[*log[:first], *log[first + 1 :]])
+
+    assert (caught.value.step, caught.value.field) == ("meaning", "policy")
+
+
+def test_a_part_of_a_log_does_not_add_up_money() -> None:
+    log = entries()
+
+    assert played(complete=False, log=log).money.accounts == {}
