@@ -89,6 +89,7 @@ def vectors(entries: list[Entry]) -> dict[str, Any]:
         "command": _command(_first(entries, "transfer-item/1")["command"]),
         "key": _keys(entries),
         "leaf": {"entry": entries[1].raw.decode(), "leaf": entries[1].leaf},
+        "listing": _listing(_first(entries, "publish-listing/1")["command"]["body"]),
         "node": {
             "empty": EMPTY_ROOT.hex(),
             "left": entries[0].leaf,
@@ -188,6 +189,10 @@ def _sealed(log: str) -> dict[str, str]:
         "salt": salt,
         "value": value,
     }
+
+
+def _listing(document: dict[str, Any]) -> dict[str, Any]:
+    return {"digest": digests.listing_digest(document), "document": document}
 
 
 def _terms(document: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ export const keyId = (alg, raw) => tagged("key", alg, Buffer.of(0), raw);
 export const commandDigest = (raw) => tagged("command", raw);
 export const policyDigest = (document) => tagged("policy", canonical(document));
 export const termsDigest = (document) => tagged("trade-policy", canonical(document));
+export const listingDigest = (body) => tagged("listing", canonical(body));
 export const timerId = (stream, rule, due) => tagged("timer", canonical([stream, rule, due]));
 export const saleIdentity = (parts) => tagged("sale", canonical(parts));
 export const sealedDigest = (parts) => tagged("sealed", canonical(parts));

@@ -1,15 +1,13 @@
 // Merchants and listings: docs/spec.md section 9.9.
 
 import * as f from "./forms.mjs";
-import { sha256 } from "./proofs.mjs";
+import { listingDigest } from "./proofs.mjs";
 import { need, refuse } from "./state.mjs";
 
 const MATERIAL = ["class", "price", "product", "promises", "region", "validity_days"];
 
 const merchantStream = (body) => `merchant/${body.merchant}`;
 const listingStream = (body) => `listing/${body.listing}`;
-const digest = (body) =>
-  sha256("yinzheng/listing/v1\n", f.canonical(body)).toString("hex");
 const same = (a, b) => f.canonical(a) === f.canonical(b);
 
 function qualify({ at, body, ledger, signers }) {
@@ -43,7 +41,7 @@ function publish({ at, body, ledger, policy, signers }) {
   need(body.price.amount !== "0", "malformed");
   const known = policy.document.currencies.map((one) => one.currency);
   need(known.includes(body.price.currency), "unknown-currency");
-  const snapshot = digest(body);
+  const snapshot = listingDigest(body);
   const before = ledger.state(listingStream(body));
   need(!before?.ended, "listing-ended");
   need(before?.snapshot !== snapshot, "listing-unchanged");

@@ -9,13 +9,14 @@ const failed = [];
 const same = (name, found, expected) => found === expected || failed.push(name);
 const hex = (text) => Buffer.from(text, "hex");
 
-const { leaf, node, command, policy, terms, timer, sealed } = vectors;
+const { leaf, listing, node, command, policy, terms, timer, sealed } = vectors;
 same("leaf", p.leafHash(Buffer.from(leaf.entry)).toString("hex"), leaf.leaf);
 same("node", p.nodeHash(hex(node.left), hex(node.right)).toString("hex"), node.node);
 same("empty", p.sha256().toString("hex"), node.empty);
 same("command", p.commandDigest(Buffer.from(command.command)), command.digest);
 same("policy", p.policyDigest(policy.document), policy.digest);
 same("terms", p.termsDigest(terms.document), terms.digest);
+same("listing", p.listingDigest(listing.document), listing.digest);
 same("timer", p.timerId(timer.stream, timer.rule, timer.due), timer.id);
 const opened = [sealed.log, sealed.command, sealed.name, sealed.salt, sealed.value];
 same("sealed", p.sealedDigest(opened), sealed.digest);

@@ -114,6 +114,12 @@ def test_a_trade_policy_has_its_digest() -> None:
     assert tagged("trade-policy", plain(document)) == VECTORS["terms"]["digest"]
 
 
+def test_a_listing_has_its_digest() -> None:
+    document = VECTORS["listing"]["document"]
+
+    assert tagged("listing", plain(document)) == VECTORS["listing"]["digest"]
+
+
 def test_policies_timers_seals_and_sales_have_their_digests() -> None:
     policy, timer, sealed = VECTORS["policy"], VECTORS["timer"], VECTORS["sealed"]
     parts = [sealed[name] for name in ("log", "command", "name", "salt", "value")]
