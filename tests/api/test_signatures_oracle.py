@@ -67,7 +67,8 @@ def test_what_is_signed_here_verifies_there(alg: str, target: Target) -> None:
     signed = sign_request(target, KEYS[alg], origin=ORIGIN, created=NOW_US, nonce=NONCE)
     verifier = HTTPMessageVerifier(signature_algorithm=ALGORITHMS[alg], key_resolver=Resolver())
     checks: dict[str, Any] = {
-        "max_age": timedelta(minutes=5),
+        # `NOW` is when the tests were collected, which may be long ago.
+        "max_age": timedelta(days=1),
         "expect_tag": ORIGIN,
         "require_components": COVERED,
         "body": target.body,
