@@ -23,16 +23,17 @@ Forgery = Callable[[Forger, World], None]
 
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _NEUTRAL = b64encode(b"\x01" + bytes(31))
-EXPECTED: dict[str, tuple[Forgery, str, int | None, str | None]] = {}
+Expected = dict[str, tuple[Forgery, str, int | None, str | None]]
+EXPECTED: Expected = {}
 
 
 def forgery(
-    verdict: str, offset: int | None = None, step: str | None = None
+    verdict: str, offset: int | None = None, step: str | None = None, *, among: Expected = EXPECTED
 ) -> Callable[[Forgery], Forgery]:
-    """Register a forgery with the verdict it must get."""
+    """Register a forgery with the verdict it must get, among those that need the same log."""
 
     def register(function: Forgery) -> Forgery:
-        EXPECTED[function.__name__] = (function, verdict, offset, step)
+        among[function.__name__] = (function, verdict, offset, step)
         return function
 
     return register

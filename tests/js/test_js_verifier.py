@@ -29,8 +29,8 @@ from ledger.rules.text import b64encode
 from ledger.signer import LocalSigner
 from tests.databases import sqlite_file_url
 from tests.golden_story import golden_world, play, publisher_of
+from tests.js import forgeries, trade_forgeries
 from tests.js.exports import Forger, write_export
-from tests.js.trade_forgeries import EXPECTED
 from tests.worlds import World
 
 HERE = Path(__file__).parent
@@ -42,6 +42,8 @@ SIZE = 57
 MUTATIONS = 150
 
 NODE = shutil.which("node")
+FORGERIES = forgeries.EXPECTED | trade_forgeries.EXPECTED
+
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node 20 or newer on the path")
 
 
@@ -294,9 +296,9 @@ def test_the_key_of_another_log_shows_nothing(log: Path) -> None:
 # Logs rewritten and signed again by somebody with every key of the operator
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", FORGERIES)
 def test_both_find_a_forgery_that_is_signed_well(world: World, tmp_path: Path, name: str) -> None:
-    forge, verdict, offset, step = EXPECTED[name]
+    forge, verdict, offset, step = FORGERIES[name]
     forger = Forger(world, golden_entries(), world.clock.now())
     forge(forger, world)
     folder = publish(world, tmp_path / "log", forger.entries)

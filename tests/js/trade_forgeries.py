@@ -1,7 +1,11 @@
-"""Forgeries of trade that only an operator with every key could publish; see `forgeries`."""
+"""Forgeries of trade that only an operator with every key could publish; see `forgeries`.
+
+They continue a log that has no trade policy yet.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ledger.rules.commands import Command
@@ -9,15 +13,23 @@ from ledger.rules.compose import Draft
 from ledger.rules.digests import terms_digest
 from ledger.rules.text import format_time
 from tests.js.exports import Forger
-from tests.js.forgeries import EXPECTED, forgery
+from tests.js.forgeries import Expected, Forgery
+from tests.js.forgeries import forgery as any_forgery
 from tests.terms import terms
 from tests.worlds import World
 
-__all__ = ["EXPECTED"]
+EXPECTED: Expected = {}
 
 DAY_US = 86_400_000_000
 STREAM = "policy/trade"
 FACT = (STREAM, "trade-policy-published/1", dict[str, Any]())
+
+
+def forgery(
+    verdict: str, offset: int | None = None, step: str | None = None
+) -> Callable[[Forgery], Forgery]:
+    """Register a forgery of trade with the verdict it must get."""
+    return any_forgery(verdict, offset, step, among=EXPECTED)
 
 
 def _publish(

@@ -68,9 +68,14 @@ class Site:
         self._wait_for_receipts(BEFORE)
         wait_until(lambda: len(self.shown) > 1, what="checkpoints")
         if not publishes:
-            shown.set()
-            publishing.join(60)
+            # Nothing is under way when the walsender stops: what hangs after is not over there.
+            for event in (shown, done):
+                event.set()
+            for thread in threads:
+                thread.join(60)
         self.cluster.primary.stop_walsender()
+        if not publishes:
+            threads = [in_background(self.node.step, self.failures)]
         if hangs:
             wait_until(lambda: bool(self.cluster.waiting()), what="a commit that waits")
             time.sleep(HANGS_S)
