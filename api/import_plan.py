@@ -69,6 +69,10 @@ class Plan:
         """Say whether a party exists that is not among `besides`."""
         return self._house.recorder.other_party_exists(besides)
 
+    def knows_accounts(self) -> bool:
+        """Return true: this is the whole log."""
+        return True
+
     def expect(self, stream: str) -> dict[str, Any]:
         """Return what a command must expect of a stream: a leaf, nothing, or an earlier command."""
         found = self._ahead.get(stream)

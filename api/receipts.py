@@ -82,6 +82,9 @@ class _Nothing:
     def independent_party(self, *, besides: frozenset[str]) -> bool:
         return False
 
+    def knows_accounts(self) -> bool:
+        return False
+
 
 def pin_log(raw: bytes, *, vkey: str) -> PinnedLog:
     """Read entry 0 and believe it because the pinned checkpoint key signed it.

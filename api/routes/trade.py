@@ -14,12 +14,11 @@ from api.rooms import Here, Rooms
 from api.schemas import PROBLEMS
 from api.trade_schemas import Balance, Listing, Merchant
 from ledger.rules import trade_state as states
-from ledger.rules.balances import balance_stream
 from ledger.rules.entries import read_entry
 from ledger.rules.evolve import evolve
 from ledger.rules.listings import listing_stream
 from ledger.rules.merchants import merchant_stream
-from ledger.rules.money import written
+from ledger.rules.money import balance_stream, written
 from ledger.rules.state import Stream
 from ledger.rules.text import check_id, check_item, format_time
 

@@ -29,6 +29,7 @@ from ledger.proof.tree import NodeReader, inclusion_path, root_of
 from ledger.rules.canonical import encode
 from ledger.rules.commands import Command
 from ledger.rules.entries import Entry
+from ledger.rules.kinds import kind_of
 from ledger.rules.model import LOG_STREAM, POLICY_STREAM
 from ledger.rules.text import b64encode, check_item, party_stream
 
@@ -155,6 +156,7 @@ def named_streams(command: Command) -> Iterator[str]:
     body = command.body
     yield from (party_stream(signer.party) for signer in command.signers)
     yield from (expectation["stream"] for expectation in command.document["expect"])
+    yield from kind_of(command.kind).reads(command)
     if "item" in body:
         yield f"namespace/{body['item'].partition('/')[0]}"
     if "party" in body:

@@ -93,6 +93,10 @@ class StoredState:
         known = besides.union(founders(self))
         return self._recorder.other_party_exists(known, below=self.next_index)
 
+    def knows_accounts(self) -> bool:
+        """Return true: the whole log is stored."""
+        return True
+
     def read_ahead(self, names: Collection[str]) -> None:
         """Read streams in one question that will be asked for one by one."""
         self._read([name for name in names if name not in self._streams])

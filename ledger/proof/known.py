@@ -54,6 +54,10 @@ class Known:
         founders = opened.state.founders if opened and isinstance(opened.state, Log) else ()
         return bool(set(self.keys.values()) - besides.union(founders))
 
+    def knows_accounts(self) -> bool:
+        """Return true: it is the whole log."""
+        return True
+
 
 class PartialView(Known):
     """The state of the streams that a proof holds; it does not claim what it cannot know."""
@@ -98,3 +102,7 @@ class PartialView(Known):
     def seen_root(self, size: int) -> str | None:
         """Return what the commands of this file say: a proof holds no other tree."""
         return self._seen.get(size)
+
+    def knows_accounts(self) -> bool:
+        """Return false: what accounts hold is judged where the whole log is."""
+        return False

@@ -99,11 +99,16 @@ class Meaning:
         """
         command = cause.document["command"]
         if entry is cause:
+            self.money.end()
             self._check_signers(command)
             self._learn_keys(command)
         judge = _JUDGES.get(entry.type)
         if judge is not None:
             judge(self, entry.document, command)
+
+    def finish(self) -> None:
+        """Check that nothing is outstanding after the last entry. Raises `Tampered`."""
+        self.money.end()
 
     def _check_signers(self, command: dict[str, Any]) -> None:
         if command["kind"] == "open-ledger/1":
@@ -231,6 +236,9 @@ class Meaning:
     def _moved(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
         self.money.take(document)
 
+    def _balance(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.money.say(document)
+
 
 _Judge = Callable[[Meaning, dict[str, Any], dict[str, Any]], None]
 _JUDGES: dict[str, _Judge] = {
@@ -257,6 +265,7 @@ _JUDGES: dict[str, _Judge] = {
     "listing-ended/1": Meaning._listing_ended,
     "balance-topped-up/1": Meaning._moved,
     "balance-paid-out/1": Meaning._moved,
+    "balance-changed/1": Meaning._balance,
 }
 
 

@@ -17,6 +17,8 @@ from typing import Any, Final
 from ledger.proof.errors import Tampered
 
 _MAY_OWE: Final = ("external/", "receivable/")
+# What these hold is said by the entry on their own stream; of the others nobody says it.
+_SAID: Final = ("balance/",)
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class MoneyMeaning:
 
     complete: bool
     accounts: dict[str, Counter[str]] = field(default_factory=dict)
+    # Accounts that the last command moved and whose entry has not come yet.
+    due: set[str] = field(default_factory=set)
 
     def take(self, document: dict[str, Any]) -> None:
         """Check the entry of a movement of money and add it up.
@@ -33,21 +37,47 @@ class MoneyMeaning:
             Tampered: An invariant breaks.
 
         """
-        data = document["data"]
-        postings = data["postings"]
+        postings = document["data"]["postings"]
         self._check_postings(postings)
         if not self.complete:
             return
         for posting in postings:
             self._add(posting)
-        held = self.accounts.get(document["stream"], Counter())
+        self.due = {each["account"] for each in postings if each["account"].startswith(_SAID)}
+        if document["stream"].startswith(_SAID):
+            self.say(document)
+
+    def say(self, document: dict[str, Any]) -> None:
+        """Check an entry that says what an account holds after its command's postings.
+
+        Raises:
+            Tampered: It holds another amount, or nothing moved it.
+
+        """
+        if not self.complete:
+            return
+        stream = document["stream"]
+        if stream not in self.due:
+            raise _broken("an account changed that no posting names", None, stream)
+        self.due.discard(stream)
+        held = self.accounts[stream]
         after = [
             {"amount": str(amount), "currency": currency}
             for currency, amount in sorted(held.items())
             if amount
         ]
-        if data["after"] != after:
-            raise _broken("an account holds another amount", after, data["after"])
+        if document["data"]["after"] != after:
+            raise _broken("an account holds another amount", after, document["data"]["after"])
+
+    def end(self) -> None:
+        """Check that every account that the last command moved was said.
+
+        Raises:
+            Tampered: One was not.
+
+        """
+        if self.due:
+            raise _broken("an account moved and nothing says so", None, min(self.due))
 
     @staticmethod
     def _check_postings(postings: list[dict[str, str]]) -> None:

@@ -21,6 +21,7 @@ from ledger.rules.derive import founders
 from ledger.rules.entries import Entry, Place, Sealing, sealed_effect, sealed_own
 from ledger.rules.evolve import evolve
 from ledger.rules.items import item_stream
+from ledger.rules.kinds import KINDS
 from ledger.rules.model import Fact
 from ledger.rules.state import Stream
 from ledger.rules.text import format_time, party_stream
@@ -207,6 +208,10 @@ class Draft:
             return True
         return self.recorder.other_party_exists(known)
 
+    def knows_accounts(self) -> bool:
+        """Return true: a writer has the whole log."""
+        return True
+
     def find_command(self, by: str, identifier: str) -> CommandKey | None:
         """Return the command recorded, in this batch or before, under a party and id."""
         name = (by, identifier)
@@ -298,6 +303,7 @@ def _ask_for(command: Command, asked: set[str]) -> None:
     item = command.body.get("item")
     if isinstance(item, str):
         asked.add(item_stream(item))
+    asked.update(KINDS[command.kind].reads(command))
 
 
 def _fold(rows: Iterable[SealedEntry]) -> dict[str, Stream]:

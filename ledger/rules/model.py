@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.rules.commands import Command
 from ledger.rules.entries import Entry
@@ -48,6 +48,9 @@ class View(Protocol):
     def independent_party(self, *, besides: frozenset[str]) -> bool:
         """Say whether a party exists that is not named in entry 0 and not among `besides`."""
 
+    def knows_accounts(self) -> bool:
+        """Say whether what accounts hold may be asked: a proof brings nobody's turnover."""
+
 
 class Fact(NamedTuple):
     """One thing that follows from a command: an entry of `type` with `data` on `stream`."""
@@ -55,6 +58,10 @@ class Fact(NamedTuple):
     stream: str
     type: str
     data: dict[str, Any]
+
+
+# What an account holds where a view does not know accounts: such a fact is not compared.
+UNJUDGED: Final[dict[str, Any]] = {"unjudged": None}
 
 
 class Given(NamedTuple):
@@ -95,6 +102,7 @@ class Kind:
         derive: State before to facts; may refuse.
         sealed: Names that must all be sealed, sorted.
         expects: Streams that `expect` must name.
+        reads: Other streams that derive asks for, and that a proof must hold; not its signers'.
         exact: `expect` names no other.
         newcomer: Role whose key is registered by this very command, or None.
         risky: A key that is cooling down may not sign it.
@@ -112,6 +120,7 @@ class Kind:
     risky: bool = False
     before_expect: Callable[[Given], None] = _nothing
     exact: bool = False
+    reads: Streams = _no_streams
 
 
 Evolve = Callable[[State | None, Entry], State]

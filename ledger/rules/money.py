@@ -12,7 +12,9 @@ from typing import Any, Final
 from ledger.rules import schema
 from ledger.rules.entries import Entry
 from ledger.rules.errors import TooLarge
+from ledger.rules.model import UNJUDGED, Fact, Given
 from ledger.rules.state import State
+from ledger.rules.trade_errors import BalanceTooLow
 from ledger.rules.trade_state import Account
 
 HOLDINGS_MAX: Final = 64
@@ -56,6 +58,65 @@ def changed(account: Account, currency: str, change: int) -> Account:
             most=HOLDINGS_MAX,
         )
     return Account(tuple(holdings))
+
+
+def balance_stream(party: str) -> str:
+    """Name the stream of a party's balance, which is the account's name too."""
+    return f"balance/{party}"
+
+
+def balance_of(given: Given, party: str) -> Account:
+    """Read what a party's balance holds; nothing where it was never written."""
+    found = given.view.stream(balance_stream(party))
+    if found is None:
+        return Account()
+    assert isinstance(found.state, Account)  # noqa: S101 - the stream's name says what it holds
+    return found.state
+
+
+def taken(account: Account, currency: str, change: int) -> Account:
+    """Return an account after a change that must not bring it below zero.
+
+    Raises:
+        BalanceTooLow: It does not hold as much.
+        TooLarge: It would hold too much.
+
+    """
+    held = account.held(currency)
+    if held + change < 0:
+        raise BalanceTooLow(
+            "the balance does not hold as much",
+            currency=currency,
+            held=str(held),
+            asked=str(-change),
+        )
+    return changed(account, currency, change)
+
+
+def balance_changes(given: Given, postings: list[dict[str, str]]) -> list[Fact]:
+    """Write what follows from postings for each balance that they name, by name.
+
+    Where the view does not know accounts, what they hold is left unjudged.
+
+    Raises:
+        BalanceTooLow: A balance does not hold as much as is taken from it.
+        TooLarge: A balance would hold too much.
+
+    """
+    named: dict[str, list[dict[str, str]]] = {}
+    for posting in postings:
+        if posting["account"].startswith("balance/"):
+            named.setdefault(posting["account"], []).append(posting)
+    return [_balance_change(given, stream, named[stream]) for stream in sorted(named)]
+
+
+def _balance_change(given: Given, stream: str, postings: list[dict[str, str]]) -> Fact:
+    if not given.view.knows_accounts():
+        return Fact(stream, "balance-changed/1", UNJUDGED)
+    account = balance_of(given, stream.removeprefix("balance/"))
+    for posting in postings:
+        account = taken(account, posting["currency"], int(posting["amount"]))
+    return Fact(stream, "balance-changed/1", {"after": written(account)})
 
 
 def written(account: Account) -> list[dict[str, str]]:

@@ -43,8 +43,9 @@ _TEXTS: Final[dict[Check, str]] = {
     schema.namespace: f'"{_NAMESPACE}"',
     schema.item: f'"{_ITEM}"',
     schema.stream: (
-        f'"(?:(?:item|imported|listing)/{_ITEM}|(?:party|policy|merchant|balance)/{_ID}'
-        f'|namespace/{_NAMESPACE}|log)"'
+        f'"(?:(?:item|imported|listing)/{_ITEM}'
+        f"|(?:party|policy|merchant|balance|deposit|credit|checks)/{_ID}"
+        f'|(?:order|claim|alert)/{_UUID7}|namespace/{_NAMESPACE}|log)"'
     ),
     schema.origin: '"[a-z0-9][a-z0-9.-]{0,99}(?:/[A-Za-z0-9._~-]{1,63}){0,6}"',
     schema.name: '"[a-z][a-z0-9-]{0,39}"',
@@ -52,7 +53,7 @@ _TEXTS: Final[dict[Check, str]] = {
     schema.amount: '"(?:0|[1-9][0-9]{0,37})"',
     schema.signed: '"(?:0|-?[1-9][0-9]{0,37})"',
     schema.account: (
-        f'"(?:(?:balance|deposit|receivable)/{_ID}|external/(?:alipay|internal|wechat)'
+        f'"(?:(?:balance|credit|deposit|receivable)/{_ID}|external/(?:alipay|internal|wechat)'
         f'|escrow/{_UUID7}/[1-9][0-9]{{0,3}}|fees|fund|issued)"'
     ),
     schema.base64: _BASE64,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ledger.rules.trade_state import Account, Listing, Merchant
+from ledger.rules.order_state import Order
+from ledger.rules.trade_state import Account, Goods, Listing, Merchant
 
 UNKNOWN = "unknown"
 
@@ -107,6 +108,7 @@ class Item(NamedTuple):
     """One digital good. `sales`: identities of its imported sales.
 
     A tuple: nearly every entry makes one, and a frozen dataclass takes three times as long to make.
+    `goods` is there where a card was registered with it.
     """
 
     owner: str
@@ -115,6 +117,7 @@ class Item(NamedTuple):
     imports_only: bool = False
     last_sale: int | None = None
     sales: tuple[str, ...] = ()
+    goods: Goods | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ class Terms(NamedTuple):
         return next((each for each in known if each is not None and each.digest == digest), None)
 
 
-State = Party | Namespace | Item | Policy | Log | Terms | Merchant | Listing | Account
+State = Party | Namespace | Item | Policy | Log | Terms | Merchant | Listing | Account | Order
 
 
 class Stream(NamedTuple):

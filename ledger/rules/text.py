@@ -280,9 +280,11 @@ def check_item(text: object, field: str) -> str:
     return text
 
 
+_NUMBERED = ("alert", "claim", "order")
 _STREAM_PARTS = {
     **dict.fromkeys(("imported", "item", "listing"), 2),
-    **dict.fromkeys(("balance", "merchant", "namespace", "party", "policy"), 1),
+    **dict.fromkeys(("balance", "checks", "credit", "deposit", "merchant"), 1),
+    **dict.fromkeys(("namespace", "party", "policy", *_NUMBERED), 1),
     "log": 0,
 }
 
@@ -299,6 +301,8 @@ def check_stream(text: object, field: str) -> str:
         check_item("/".join(parts), field=field)
     elif room == "namespace":
         check_namespace(parts[0], field=field)
+    elif room in _NUMBERED:
+        check_uuid7(parts[0], field=field)
     elif parts:
         check_id(parts[0], field=field)
     return text
@@ -314,7 +318,7 @@ def check_account(text: object, field: str) -> str:
     if not isinstance(text, str):
         raise Malformed(field, "is not an account")
     room, _, rest = text.partition("/")
-    if room in {"balance", "deposit", "receivable"}:
+    if room in {"balance", "credit", "deposit", "receivable"}:
         check_id(rest, field=field)
     elif room == "escrow":
         order, _, line = rest.partition("/")

@@ -42,6 +42,27 @@ class Listing(NamedTuple):
         return str(self.terms["merchant"])
 
 
+class Escrow(NamedTuple):
+    """That an owner placed an item with an agent who sells it for them, and under which terms."""
+
+    agent: str
+    terms: str
+
+
+class Goods(NamedTuple):
+    """What an item is as goods: its class and product, and commitments to its card and its code.
+
+    `escrow` names who may sell it, `order` the order that it is reserved for or was sold by.
+    """
+
+    item_class: str
+    product: str
+    card: str
+    code: str | None
+    escrow: Escrow | None = None
+    order: str | None = None
+
+
 class Account(NamedTuple):
     """What one account holds, by currency, sorted; nothing stands there for a currency of zero."""
 

@@ -146,7 +146,9 @@ export const stream = (value, field) => {
   if (value === "log") return;
   const cut = typeof value === "string" ? value.indexOf("/") : -1;
   const inner = { item, imported: item, listing: item, namespace };
-  for (const one of ["balance", "merchant", "party", "policy"]) inner[one] = identifier;
+  const named = ["balance", "checks", "credit", "deposit", "merchant", "party", "policy"];
+  for (const one of named) inner[one] = identifier;
+  for (const one of ["alert", "claim", "order"]) inner[one] = uuid7;
   const room = cut < 0 ? "" : value.slice(0, cut);
   if (!Object.hasOwn(inner, room)) bad(field, "is not a stream");
   inner[room](value.slice(cut + 1), field);

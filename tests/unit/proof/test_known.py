@@ -99,3 +99,8 @@ def test_a_file_shows_only_the_trees_that_its_commands_name() -> None:
     view = PartialView(frozenset(), {5: "r"})
 
     assert (view.seen_root(5), view.seen_root(4)) == ("r", None)
+
+
+def test_only_a_whole_log_knows_what_accounts_hold() -> None:
+    assert Known().knows_accounts() is True
+    assert PartialView(frozenset(), {}).knows_accounts() is False

@@ -99,7 +99,7 @@ def test_an_account_that_no_posting_names_holds_nothing() -> None:
     document = entry((OUTSIDE, -70), ("external/wechat", 70), after=[money(70)])
 
     found = broken(MoneyMeaning(complete=True), document)
-    assert found == ("an account holds another amount", "[]", str([money(70)]))
+    assert found == ("an account changed that no posting names", None, OWN)
 
 
 def test_of_a_partial_log_no_sums_are_judged() -> None:
@@ -107,3 +107,77 @@ def test_of_a_partial_log_no_sums_are_judged() -> None:
     meaning.take(entry((OWN, -70), (OUTSIDE, 70), after=[money(30)]))
 
     assert meaning.accounts == {}
+
+
+ORDER = "order/0190a8c3-5a77-7d2e-8f6b-3a9f4f2d9c10"
+
+
+def moved(*postings: tuple[str, int]) -> dict[str, Any]:
+    """An entry on another stream than the accounts that it moves money between."""
+    found = entry(*postings, after=[])
+    del found["data"]["after"]
+    return found | {"stream": ORDER}
+
+
+def said(amount: int | None, stream: str = OWN) -> dict[str, Any]:
+    return {"data": {"after": [] if amount is None else [money(amount)]}, "stream": stream}
+
+
+def held() -> MoneyMeaning:
+    meaning = MoneyMeaning(complete=True)
+    meaning.take(entry((OWN, 70), (OUTSIDE, -70), after=[money(70)]))
+    return meaning
+
+
+def test_an_effect_says_what_an_account_holds_after_its_causes_postings() -> None:
+    meaning = held()
+    meaning.take(moved((OWN, -30), ("fees", 30)))
+    meaning.say(said(40))
+    meaning.end()
+
+    assert meaning.accounts[OWN] == {"CNY": 40}
+
+
+def test_an_effect_that_says_another_amount_is_named() -> None:
+    meaning = held()
+    meaning.take(moved((OWN, -30), ("fees", 30)))
+
+    with pytest.raises(Tampered) as caught:
+        meaning.say(said(41))
+    error = caught.value
+    assert (error.message, error.field) == ("an account holds another amount", "money")
+    assert (error.expected, error.found) == (str([money(40)]), str([money(41)]))
+
+
+def test_an_account_that_moved_and_was_not_said_is_named_at_the_next_command() -> None:
+    meaning = held()
+    meaning.end()
+    meaning.take(moved((OWN, -30), ("balance/tim", 30)))
+    meaning.say(said(40))
+
+    with pytest.raises(Tampered) as caught:
+        meaning.end()
+    error = caught.value
+    assert (error.message, error.field) == ("an account moved and nothing says so", "money")
+    assert (error.expected, error.found) == (None, "balance/tim")
+
+
+@pytest.mark.parametrize("stream", [OWN, "balance/tim"])
+def test_an_account_is_said_once_and_only_where_a_posting_names_it(stream: str) -> None:
+    meaning = held()
+    meaning.take(moved((OWN, -30), ("fees", 30)))
+    meaning.say(said(40))
+
+    with pytest.raises(Tampered) as caught:
+        meaning.say(said(40, stream))
+    assert caught.value.message == "an account changed that no posting names"
+    assert caught.value.found == stream
+
+
+def test_of_a_partial_log_nothing_is_due() -> None:
+    meaning = MoneyMeaning(complete=False)
+    meaning.take(moved((OWN, -30), ("fees", 30)))
+    meaning.say(said(40))
+    meaning.end()
+
+    assert meaning.due == set()

@@ -10,10 +10,11 @@ import pytest
 from ledger.proof.errors import Incomplete, VerificationError
 from ledger.proof.keys import verify
 from ledger.proof.known import Known, PartialView
-from ledger.proof.replay import Replay
+from ledger.proof.replay import Replay, _compare_fact
 from ledger.rules.canonical import encode
 from ledger.rules.compose import Draft
 from ledger.rules.entries import Entry
+from ledger.rules.model import UNJUDGED, Fact
 from ledger.rules.state import Item, Log, Party, Stream
 from tests.unit.proof.story import (
     ENTRIES,
@@ -642,3 +643,17 @@ def test_a_part_compares_what_it_could_derive() -> None:
     with pytest.raises(VerificationError) as caught:
         replay.take(odd, index=20)
     assert caught.value.field == "data.owner"
+
+
+def test_data_that_a_part_leaves_unjudged_is_not_compared_but_place_and_type_are() -> None:
+    entry = READ[20]
+    _compare_fact("effect", entry, Fact(entry.stream, entry.type, UNJUDGED))
+
+    for fact, field in (
+        (Fact("item/cards/2", entry.type, UNJUDGED), "stream"),
+        (Fact(entry.stream, "item-frozen/1", UNJUDGED), "type"),
+        (Fact(entry.stream, entry.type, dict(UNJUDGED)), "data.owner"),
+    ):
+        with pytest.raises(VerificationError) as caught:
+            _compare_fact("effect", entry, fact)
+        assert caught.value.field == field

@@ -91,6 +91,9 @@ class Small:
         assert isinstance(found, Log)
         return bool(set(self.keys.values()) - besides - set(found.founders))
 
+    def knows_accounts(self) -> bool:
+        return True
+
     # Commands
 
     def opening(self, **changes: Any) -> Draft:

@@ -124,6 +124,8 @@ STRINGS = [
     *("log", "logs", "log\n", "item/a/.", "item/a/b/c", "policy/x", "namespace/-", "namespace/a/b"),
     *("merchant/a", "merchant/a/b", "listing/a", "listing/a/b", "listing/a/..", "game-card", "9a"),
     *("balance/a", "balance/..", "balance/a/b", "external/alipay", "external/x", "fees", "fund"),
+    *(f"order/{UUID7}", f"claim/{UUID7}", f"alert/{UUID7}", "order/a", f"order/{UUID7}/1"),
+    *("checks/a", "credit/a", "checks/a/b"),
     *("issued", "issued/", "deposit/a", "receivable/a", f"escrow/{UUID7}/1", f"escrow/{UUID7}/0"),
     *(f"escrow/{UUID7}", "escrow/a/1", "-1", "-0", "-01", "-" + "9" * 38, "9" * 39, UUID7),
     *("2026-02-30T00:00:00.000000Z", "2026-02-28T24:00:00.000000Z", "2026-12-28T23:59:59.999999Z"),
