@@ -5,12 +5,15 @@ A database is read in one snapshot, so that a ledger can be audited while it is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from api.config import SQLITE_FILE, read_config
+from api.custody import vault_wrapper
 from api.house import VAULT_FOLDER
 from ledger.log.database import reading
 from ledger.proof.database import DatabaseSource, Query, sqlite_snapshot
@@ -19,6 +22,7 @@ from ledger.proof.vault import VaultReader
 from ledger.record.database import open_engine_read_only
 
 _CHECKPOINT = "checkpoint"
+_KEYS_KEPT = 4096
 
 
 @contextmanager
@@ -29,13 +33,17 @@ def folder_of_ledger(folder: Path) -> Iterator[Source]:
         LedgerNotOpen: The folder holds neither.
         Unverifiable: The database is gone or cannot be read.
         DatabaseUnavailable: The database server cannot be reached.
+        HardwareKeyUnavailable: The vault's keys are wrapped, and the module cannot be used.
 
     """
     if is_export(folder):
         yield folder_source(folder)
         return
     config = read_config(folder)
-    vault = VaultReader(folder / VAULT_FOLDER)
+    wrapper = vault_wrapper(config, random=os.urandom)
+    # A subject has one key and many boxes.
+    unwrap = None if wrapper is None else lru_cache(_KEYS_KEPT)(wrapper.unwrap)
+    vault = VaultReader(folder / VAULT_FOLDER, unwrap)
     snapshot = (
         sqlite_snapshot(folder / SQLITE_FILE)
         if config.database is None

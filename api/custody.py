@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from api.config import KEYS_FOLDER, PRIVATE_FOLDER, VKEY_FILE, Config, mark_of
@@ -9,6 +10,7 @@ from ledger.errors import KeyFileInvalid
 from ledger.hardware.key import HardwareKey
 from ledger.hardware.module import open_hardware_key
 from ledger.hardware.uri import KeyUri
+from ledger.hardware.wrapping import HardwareWrapper
 from ledger.log.extending import KeyTreeSigner, TreeSigner
 from ledger.log.mark import Mark
 from ledger.log.remote import RemoteTreeSigner
@@ -17,6 +19,7 @@ from ledger.rules.text import check_id
 from ledger.signer import LocalSigner, load_signer
 
 CHECKPOINT = "checkpoint"
+VAULT = "vault"
 # Beside the claim of the origin: what was signed is remembered outside the ledger's folder.
 MARK_FILE = "mark"
 _OLDER_MARK_FILE = "signed"
@@ -57,6 +60,18 @@ def signing_key(folder: Path, config: Config, name: str) -> LocalSigner | Hardwa
     if uri is not None:
         return open_hardware_key(KeyUri.parse(uri))
     return load_signer(key_file(folder, name))
+
+
+def vault_wrapper(config: Config, *, random: Callable[[int], bytes]) -> HardwareWrapper | None:
+    """Open what wraps the vault's keys; None where they lie in their files as they are.
+
+    Raises:
+        HardwareKeyUnavailable: The module, token, PIN or key is not there.
+        Malformed: The configured URI is none.
+
+    """
+    uri = config.hardware.get(VAULT)
+    return None if uri is None else HardwareWrapper(KeyUri.parse(uri), random=random)
 
 
 def own_tree_signer(folder: Path, config: Config) -> KeyTreeSigner:

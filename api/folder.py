@@ -28,7 +28,7 @@ from api.config import (
     write_config,
     write_whole,
 )
-from api.custody import CHECKPOINT, read_own_vkey, signing_key
+from api.custody import CHECKPOINT, VAULT, read_own_vkey, signing_key, vault_wrapper
 from api.house import House, Random, own_key
 from api.opening import FOUNDERS, open_log
 from ledger.clock import Clock, SystemClock
@@ -68,8 +68,8 @@ class LedgerFolder:
             clock: The machine's clock when None.
             random: Gives random bytes.
             policy: The first ledger policy; the default one when None.
-            hardware: Which of the keys `checkpoint` and `receipt` lie in a PKCS #11 module, and
-                their URIs.
+            hardware: Which of the keys `checkpoint`, `receipt` and `vault` lie in a PKCS #11
+                module, and their URIs.
 
         Raises:
             LedgerExists: The folder or the database holds a ledger, or the origin was used here.
@@ -179,8 +179,9 @@ def _check_wanted(folder: Path, config: Config, *, begun: bool) -> None:
         check_database(config.database)
     if not begun:
         check_unclaimed(config.origin)
-    for name in config.hardware:
+    for name in config.hardware.keys() - {VAULT}:
         signing_key(folder, config, name)
+    vault_wrapper(config, random=os.urandom)
 
 
 def _empty_record(url: str, folder: Path) -> LedgerRecorder:

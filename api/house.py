@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from api.config import Config, mark_of
-from api.custody import key_file, own_mark, signing_key, tree_signer
+from api.custody import key_file, own_mark, signing_key, tree_signer, vault_wrapper
 from api.disk import DiskGuard, floor_of
 from ledger.application import Ledger
 from ledger.clock import Clock
@@ -84,8 +84,18 @@ class House:
 
     @cached_property
     def vault(self) -> Vault:
-        """The keys of sealed fields."""
-        return Vault(self.folder / VAULT_FOLDER, origin=self.origin, random=self.random)
+        """The keys of sealed fields.
+
+        Raises:
+            HardwareKeyUnavailable: They are wrapped, and the module cannot be used.
+
+        """
+        return Vault(
+            self.folder / VAULT_FOLDER,
+            origin=self.origin,
+            random=self.random,
+            wrapper=vault_wrapper(self.config, random=self.random),
+        )
 
     @cached_property
     def parties(self) -> Parties:

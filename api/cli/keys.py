@@ -24,6 +24,7 @@ from ledger.application import Accepted
 from ledger.errors import KeyFileInvalid
 from ledger.hardware.module import make_hardware_key, open_hardware_key
 from ledger.hardware.uri import KeyUri
+from ledger.hardware.wrapping import HardwareWrapper, make_wrapping_key
 from ledger.rules.errors import UnknownParty
 from ledger.rules.text import b64encode, format_time, party_stream
 from ledger.signer import LocalSigner, load_signer
@@ -96,13 +97,28 @@ def hardware(
     uri: Annotated[str, typer.Argument(metavar="pkcs11:...", help="Where the key is.")],
     *,
     make: Annotated[bool, typer.Option("--make", help="Make it inside the module.")] = False,
+    wrapping: Annotated[
+        bool, typer.Option("--wrapping", help="An AES key that wraps the vault's keys.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show id and public part of an Ed25519 key in a PKCS #11 module, or make one there."""
     named = KeyUri.parse(uri)
+    if wrapping:
+        _wrapping(named, Output(as_json=as_json), make=make)
+        return
     key = make_hardware_key(named) if make else open_hardware_key(named)
     shown_key = {"schema": 1, "alg": key.alg, "id": key.key_id, "public": b64encode(key.public)}
     Output(as_json=as_json).result(shown_key, plain(shown_key))
+
+
+def _wrapping(uri: KeyUri, out: Output, *, make: bool) -> None:
+    """Make or try a wrapping key; it has no public part to show."""
+    if make:
+        make_wrapping_key(uri)
+    HardwareWrapper(uri, random=os.urandom)
+    shown_key = {"schema": 1, "alg": "aes-256-gcm", "key": uri.text}
+    out.result(shown_key, plain(shown_key))
 
 
 @app.command("list")

@@ -23,6 +23,9 @@ _CHECKPOINT_KEY = typer.Option(
 _RECEIPT_KEY = typer.Option(
     "--receipt-key", metavar="pkcs11:...", help="Ed25519 key in a module; a file in D if absent."
 )
+_VAULT_KEY = typer.Option(
+    "--vault-key", metavar="pkcs11:...", help="AES key in a module that wraps the vault's keys."
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,18 +36,19 @@ def add_to(app: typer.Typer) -> None:
     app.command("migrate")(migrate)
 
 
-def init(
+def init(  # noqa: PLR0913 - each key may lie elsewhere
     *,
     folder: Dir,
     database: Annotated[str | None, _DATABASE] = None,
     origin: Annotated[str | None, _ORIGIN] = None,
     checkpoint_key: Annotated[str | None, _CHECKPOINT_KEY] = None,
     receipt_key: Annotated[str | None, _RECEIPT_KEY] = None,
+    vault_key: Annotated[str | None, _VAULT_KEY] = None,
     as_json: Json = False,
 ) -> None:
     """Make a ledger: configuration, keys, entry 0 and the first checkpoint."""
     url = None if database is None else read_secret(database)
-    named = {"checkpoint": checkpoint_key, "receipt": receipt_key}
+    named = {"checkpoint": checkpoint_key, "receipt": receipt_key, "vault": vault_key}
     hardware = {name: uri for name, uri in named.items() if uri is not None}
     with LedgerFolder.create(
         folder, database_url=url, origin=origin, hardware=hardware or None

@@ -48,12 +48,12 @@ def make_hardware_key(uri: KeyUri, environment: Mapping[str, str] = os.environ) 
         HardwareKeyUnavailable: The key exists, or the module refuses.
 
     """
-    pkcs11 = _package(uri)
+    pkcs11 = load_package(uri)
     with (
-        _failures(pkcs11, uri),
-        _session(pkcs11, uri, uri.pin(environment), writing=True) as session,
+        failures(pkcs11, uri),
+        open_session(pkcs11, uri, uri.pin(environment), writing=True) as session,
     ):
-        if any(True for _ in session.get_objects(_names(pkcs11, uri))):
+        if any(True for _ in session.get_objects(names_of(pkcs11, uri))):
             raise uri.unavailable("an object of this name exists; it was left alone")
         curve = session.create_domain_parameters(
             pkcs11.KeyType.EC_EDWARDS,
@@ -87,13 +87,13 @@ def raw_point(point: bytes) -> bytes:
 
 
 def _find(uri: KeyUri, pin: str) -> OpenKey:
-    pkcs11 = _package(uri)
-    with _failures(pkcs11, uri):
-        session = _session(pkcs11, uri, pin)
-        names = _names(pkcs11, uri)
+    pkcs11 = load_package(uri)
+    with failures(pkcs11, uri):
+        session = open_session(pkcs11, uri, pin)
+        names = names_of(pkcs11, uri)
         key_class, classes = pkcs11.Attribute.CLASS, pkcs11.ObjectClass
-        private = _only(session, {**names, key_class: classes.PRIVATE_KEY}, uri)
-        public = _only(session, {**names, key_class: classes.PUBLIC_KEY}, uri)
+        private = only_one(session, {**names, key_class: classes.PRIVATE_KEY}, uri)
+        public = only_one(session, {**names, key_class: classes.PUBLIC_KEY}, uri)
         raw = _checked_point(pkcs11, public, uri)
         mechanism = pkcs11.Mechanism.EDDSA
         # The key keeps its session open.
@@ -101,11 +101,12 @@ def _find(uri: KeyUri, pin: str) -> OpenKey:
 
 
 def _sign(pkcs11: Any, private: Any, mechanism: Any, message: bytes, uri: KeyUri) -> bytes:
-    with _failures(pkcs11, uri):
+    with failures(pkcs11, uri):
         return bytes(private.sign(message, mechanism=mechanism))
 
 
-def _only(session: Any, names: Mapping[Any, Any], uri: KeyUri) -> Any:
+def only_one(session: Any, names: Mapping[Any, Any], uri: KeyUri) -> Any:
+    """Find the one object of a name. Raises `HardwareKeyUnavailable` for none and for two."""
     found = list(session.get_objects(names))
     if len(found) != 1:
         kind = next(value for value in names.values() if hasattr(value, "name")).name
@@ -127,12 +128,14 @@ def _checked_point(pkcs11: Any, public: Any, uri: KeyUri) -> bytes:
     return raw
 
 
-def _names(pkcs11: Any, uri: KeyUri) -> dict[Any, Any]:
+def names_of(pkcs11: Any, uri: KeyUri) -> dict[Any, Any]:
+    """Write what an object is found by."""
     named = {pkcs11.Attribute.LABEL: uri.label, pkcs11.Attribute.ID: uri.id}
     return {attribute: value for attribute, value in named.items() if value is not None}
 
 
-def _session(pkcs11: Any, uri: KeyUri, pin: str, *, writing: bool = False) -> Any:
+def open_session(pkcs11: Any, uri: KeyUri, pin: str, *, writing: bool = False) -> Any:
+    """Log in to the token that a URI names; call it inside `failures`."""
     named = {"token_label": uri.token, "token_serial": uri.serial}
     given = {name: value for name, value in named.items() if value is not None}
     token = pkcs11.lib(uri.module).get_token(**given)
@@ -143,7 +146,8 @@ def _session(pkcs11: Any, uri: KeyUri, pin: str, *, writing: bool = False) -> An
         return token.open(rw=writing)
 
 
-def _package(uri: KeyUri) -> Any:
+def load_package(uri: KeyUri) -> Any:
+    """Load `python-pkcs11`. Raises `HardwareKeyUnavailable` where it is not installed."""
     try:
         return importlib.import_module("pkcs11")
     except ImportError:
@@ -153,7 +157,7 @@ def _package(uri: KeyUri) -> Any:
 
 
 @contextmanager
-def _failures(pkcs11: Any, uri: KeyUri) -> Iterator[None]:
+def failures(pkcs11: Any, uri: KeyUri) -> Iterator[None]:
     """Call alone, and name what the module reports; its errors are often without words."""
     try:
         with _ONE_CALL:

@@ -7,6 +7,7 @@ as closed, never as wrong. Specification: docs/spec.md section 7.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -19,14 +20,19 @@ _DOMAIN = b"yinzheng/vault/v1\n"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _LENGTH_BYTES = 8
+# A key that only a hardware module opens.
+_WRAPPED, _WRAPPED_BYTES = b"w1", 62
 
 
 class VaultReader:
     """Checks boxes against the sealed digests in the log."""
 
-    def __init__(self, keys: Path) -> None:
-        """Take the folder of the vault's keys."""
-        self._keys = keys
+    def __init__(self, keys: Path, unwrap: Callable[[bytes, str], bytes] | None = None) -> None:
+        """Take the folder of the vault's keys, and what unwraps a key of a name if they need it.
+
+        `unwrap` raises `ValueError` for what is no wrapped key of that name.
+        """
+        self._keys, self._unwrap = keys, unwrap
         self.opened = 0
         self.closed = 0
 
@@ -56,10 +62,8 @@ class VaultReader:
             Tampered: The box does not open, or holds another value.
 
         """
-        try:
-            key = (self._keys / hashlib.sha256(subject.encode()).hexdigest()).read_bytes()
-        except OSError:
-            # Erased, or not for this reader.
+        key = self._key(hashlib.sha256(subject.encode()).hexdigest(), index)
+        if key is None:
             self.closed += 1
             return
         parts = (part.encode() for part in (log, str(index), name, subject))
@@ -72,6 +76,20 @@ class VaultReader:
         if sealed_digest(log, command, name, salt, value) != digest:
             raise _wrong(index, "a box holds another value")
         self.opened += 1
+
+    def _key(self, name: str, index: int) -> bytes | None:
+        """Read a subject's key; None when it was erased or is not for this reader."""
+        try:
+            key = (self._keys / name).read_bytes()
+        except OSError:
+            return None
+        if self._unwrap is None:
+            wrapped = len(key) == _WRAPPED_BYTES and key.startswith(_WRAPPED)
+            return None if wrapped else key
+        try:
+            return self._unwrap(key, name)
+        except ValueError:
+            raise _wrong(index, "a key of the vault does not open") from None
 
 
 def _wrong(index: int, message: str) -> Tampered:

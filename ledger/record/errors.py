@@ -234,12 +234,12 @@ class KeyMissing(VaultError):
 
 
 class KeyDamaged(VaultError):
-    """A key file is not 32 bytes."""
+    """A key file holds no key: it is not 32 bytes, or was not wrapped here for this name."""
 
     code = "key-damaged"
 
     def __init__(self, name: str, *, size: int) -> None:
-        super().__init__(f"vault key {name} has {size} bytes, expected 32")
+        super().__init__(f"vault key {name}: its file of {size} bytes holds no key of this vault")
         self.name = name
         self.size = size
 

@@ -9,7 +9,6 @@ A box is nonce (12 bytes) || ciphertext || tag (16 bytes). Specification: docs/s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -20,31 +19,35 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ledger.keyfiles import KeyFiles, KeyWrapper, NotAKey
 from ledger.record.errors import BoxRefused, KeyDamaged, KeyMissing, KeyNotStored
 
 _DOMAIN: Final = b"yinzheng/vault/v1\n"
-_KEY_SIZE: Final = 32
 _NONCE_SIZE: Final = 12
 _LENGTH_SIZE: Final = 8
-_FOLDER_MODE: Final = 0o700
-_FILE_MODE: Final = 0o600
 
 
 class Vault:
     """Seals and opens values under one key a subject."""
 
-    def __init__(self, keys_dir: Path, *, origin: str, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        keys_dir: Path,
+        *,
+        origin: str,
+        random: Callable[[int], bytes],
+        wrapper: KeyWrapper | None = None,
+    ) -> None:
         """Use a folder of keys, made with mode 0700 when it is not there.
 
         Args:
             keys_dir: The folder; never one that is backed up with the database.
             origin: Origin line of the log.
             random: Gives that many random bytes, for instance `os.urandom`.
+            wrapper: Encrypts the keys in their files; None for keys as they are.
 
         """
-        keys_dir.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        keys_dir.chmod(_FOLDER_MODE)
-        self._keys_dir, self._keys_folder = keys_dir, str(keys_dir)
+        self._files = KeyFiles(keys_dir, random=random, wrapper=wrapper)
         self._bound_log = _DOMAIN + _measured(origin)
         self._random = random
 
@@ -58,8 +61,9 @@ class Vault:
             value: The bytes to keep secret.
 
         Raises:
-            KeyDamaged: The subject's key file is not 32 bytes.
+            KeyDamaged: The subject's key file holds no key.
             KeyNotStored: The key cannot be written or read: a full or read-only disk.
+            HardwareKeyUnavailable: Keys are wrapped, and the module cannot be used.
 
         """
         return self.seal_with(
@@ -72,15 +76,16 @@ class Vault:
 
     def own_cipher(self, subject: str) -> AESGCM:
         """Return a cipher under the subject's key, made when there is none; raises as `seal`."""
+        name = _file_name(subject)
         try:
             with suppress(KeyMissing):
-                return AESGCM(self._key(subject))
+                return AESGCM(self._key(name))
             # Another process may be as quick.
             with suppress(FileExistsError):
-                self._make_key(subject)
-            return AESGCM(self._key(subject))
+                self._files.make(name)
+            return AESGCM(self._key(name))
         except OSError as error:
-            raise KeyNotStored(self._path(subject).name, reason=error.strerror or "") from error
+            raise KeyNotStored(name, reason=error.strerror or "") from error
 
     def seal_with(
         self, cipher: AESGCM, subject: str, *, index: int, name: str, value: bytes
@@ -101,11 +106,12 @@ class Vault:
 
         Raises:
             KeyMissing: The key was erased, or was never made.
-            KeyDamaged: The subject's key file is not 32 bytes.
+            KeyDamaged: The subject's key file holds no key.
             BoxRefused: The box was changed, or belongs to another row, subject or log.
+            HardwareKeyUnavailable: Keys are wrapped, and the module cannot be used.
 
         """
-        cipher = AESGCM(self._key(subject))
+        cipher = AESGCM(self._key(_file_name(subject)))
         bound = self._bound(subject, index=index, name=name)
         try:
             return cipher.decrypt(box[:_NONCE_SIZE], box[_NONCE_SIZE:], bound)
@@ -120,51 +126,23 @@ class Vault:
             KeyMissing: There is no key to destroy.
 
         """
-        path = self._path(subject)
+        name = _file_name(subject)
         try:
-            path.unlink()
+            self._files.erase(name)
         except FileNotFoundError as error:
-            raise KeyMissing(path.name) from error
-        # A crash while the key was made can have left it under its draft's name too.
-        for draft in self._keys_dir.glob(f"{path.name}.*"):
-            draft.unlink(missing_ok=True)
-        _sync_folder(self._keys_dir)
+            raise KeyMissing(name) from error
 
     def _bound(self, subject: str, *, index: int, name: str) -> bytes:
         # Lengths in front: no two different rows give the same bytes.
         return self._bound_log + b"".join(map(_measured, (str(index), name, subject)))
 
-    def _path(self, subject: str) -> Path:
-        return self._keys_dir / _file_name(subject)
-
-    def _key(self, subject: str) -> bytes:
-        name = _file_name(subject)
+    def _key(self, name: str) -> bytes:
         try:
-            # Read anew by every batch, since it may be erased; `Path.open` takes twice as long.
-            with open(f"{self._keys_folder}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
-                # One byte more than it may have, so that a longer one is seen.
-                key = file.read(_KEY_SIZE + 1)
+            return self._files.read(name)
         except FileNotFoundError as error:
             raise KeyMissing(name) from error
-        if len(key) != _KEY_SIZE:
-            raise KeyDamaged(name, size=self._path(subject).stat().st_size)
-        return key
-
-    def _make_key(self, subject: str) -> None:
-        """Write a new key durably under its name; FileExistsError when there is one."""
-        path = self._path(subject)
-        draft = path.with_name(f"{path.name}.{self._random(_LENGTH_SIZE).hex()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._random(_KEY_SIZE))
-                file.flush()
-                os.fsync(file.fileno())
-            # Unlike a rename, a link never replaces a key that somebody else made meanwhile.
-            os.link(draft, path)
-        finally:
-            draft.unlink()
-        _sync_folder(self._keys_dir)
+        except NotAKey as error:
+            raise KeyDamaged(name, size=error.size) from error
 
 
 class SealingSession:
@@ -190,12 +168,3 @@ def _file_name(subject: str) -> str:
 def _measured(part: str) -> bytes:
     encoded = part.encode()
     return len(encoded).to_bytes(_LENGTH_SIZE) + encoded
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -249,6 +249,31 @@ def test_a_ledger_whose_keys_never_were_in_a_file(
     assert run(program, "audit", "--dir", folder)["verdict"] == "valid"
 
 
+def test_the_vaults_keys_are_wrapped_in_the_module(
+    program: Program, hsm: str, tmp_path: Path
+) -> None:
+    folder, uri = tmp_path / "ledger", hsm % "vault"
+    made = run(program, "keys", "hardware", uri, "--wrapping", "--make")
+    run(program, "init", "--dir", folder, "--vault-key", uri)
+    run(program, "keys", "register", "ann", "--dir", folder)
+    run(program, "item", "namespace", "cards", "ann", "--dir", folder)
+    named = ("--as", "ann", "--class", "other", "--name", "a name")
+    run(program, "item", "register", "cards/1", *named, "--dir", folder)
+
+    assert made == {"schema": 1, "alg": "aes-256-gcm", "key": uri}
+    assert json.loads((folder / "config.json").read_text())["hardware"] == {"vault": uri}
+    assert [each.stat().st_size for each in (folder / "vault").iterdir()] == [62]
+    assert run(program, "audit", "--dir", folder)["verdict"] == "valid"
+    (key,) = (folder / "vault").iterdir()
+    key.write_bytes(bytes(32))
+    damaged = run(program, "audit", "--dir", folder)
+    assert (damaged["verdict"], damaged["fault"]["step"]) == ("tampered", "vault")
+    conf, program.env["SOFTHSM2_CONF"] = program.env["SOFTHSM2_CONF"], str(tmp_path)
+    without = run(program, "audit", "--dir", folder)
+    program.env["SOFTHSM2_CONF"] = conf
+    assert without["error"]["code"] == "hardware-key-unavailable"
+
+
 def test_without_its_pin_nothing_is_made(program: Program, hsm: str, tmp_path: Path) -> None:
     folder, wrong = tmp_path / "ledger", tmp_path / "pin"
     run(program, "keys", "hardware", hsm % "another", "--make")

@@ -136,3 +136,58 @@ def test_a_value_may_be_empty_or_hold_newlines(reader: VaultReader) -> None:
     check(reader, box(f"{SALT}\n".encode()), digest(value=""))
     check(reader, box(f"{SALT}\n\n\n".encode()), digest(value="\n\n"))
     assert (reader.opened, reader.closed) == (2, 0)
+
+
+def test_wrapped_keys_are_unwrapped_under_their_own_name(tmp_path: Path) -> None:
+    name = hashlib.sha256("shöp".encode()).hexdigest()
+    (tmp_path / name).write_bytes(b"wrapped")
+    asked: list[tuple[bytes, str]] = []
+
+    def unwrap(wrapped: bytes, name: str) -> bytes:
+        asked.append((wrapped, name))
+        return KEY
+
+    reader = VaultReader(tmp_path, unwrap)
+    check(reader, box(), digest())
+
+    assert asked == [(b"wrapped", name)]
+    assert (reader.opened, reader.closed) == (1, 0)
+
+
+def test_a_key_that_was_wrapped_for_another_name_is_named(tmp_path: Path) -> None:
+    (tmp_path / hashlib.sha256("shöp".encode()).hexdigest()).write_bytes(b"wrapped")
+
+    def unwrap(_wrapped: bytes, _name: str) -> bytes:
+        raise ValueError
+
+    found = refused(VaultReader(tmp_path, unwrap), box(), digest())
+
+    assert found == fault("a key of the vault does not open")
+
+
+def test_a_wrapped_key_that_is_gone_is_closed_and_no_module_is_asked(tmp_path: Path) -> None:
+    def unwrap(_wrapped: bytes, _name: str) -> bytes:
+        raise AssertionError
+
+    reader = VaultReader(tmp_path, unwrap)
+    check(reader, box(), digest())
+
+    assert (reader.opened, reader.closed) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "closed"),
+    [(b"w1" + bytes(60), True), (b"w1" + bytes(61), False), (b"w2" + bytes(60), False)],
+    ids=["wrapped", "longer", "of another kind"],
+)
+def test_a_wrapped_key_is_not_for_whoever_has_no_module(
+    tmp_path: Path, key: bytes, *, closed: bool
+) -> None:
+    (tmp_path / hashlib.sha256("shöp".encode()).hexdigest()).write_bytes(key)
+    reader = VaultReader(tmp_path)
+
+    if closed:
+        check(reader, box(), digest())
+        assert (reader.opened, reader.closed) == (0, 1)
+    else:
+        assert refused(reader, box(), digest()) == fault("a box does not open")
