@@ -41,6 +41,9 @@ class Source(Protocol):
     def stream_entries(self, stream: str, lte_index: int | None = None) -> list[SealedEntry]:
         """Return the entries of a stream up to an index, in order."""
 
+    def last_of_stream(self, stream: str, lte_index: int | None = None) -> SealedEntry | None:
+        """Return the newest entry of a stream up to an index, or None."""
+
 
 def read_stored(sealed: SealedEntry) -> Entry:
     """Parse a stored entry, without checking what an audit checks.

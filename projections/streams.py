@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from ledger.rules.entries import Entry
-from ledger.rules.evolve import evolve
+from ledger.rules.evolve import evolve, said_whole
 from ledger.rules.state import Stream
 from projections.errors import LogUnreadable
 from projections.source import Source, read_stored
@@ -71,7 +71,13 @@ class Streams:
 
     def _replay(self, entry: Entry) -> Stream:
         stream: Stream | None = None
-        for sealed in self._source.stream_entries(entry.stream, lte_index=entry.index - 1):
+        name, last = entry.stream, entry.index - 1
+        if said_whole(name):
+            found = self._source.last_of_stream(name, lte_index=last)
+            rows = [] if found is None else [found]
+        else:
+            rows = self._source.stream_entries(name, lte_index=last)
+        for sealed in rows:
             stream = evolve(stream, read_stored(sealed), command=None)
         if stream is None or stream.head.seq != entry.seq - 1:
             raise LogUnreadable(entry.index, f"{entry.stream} is not whole before it")

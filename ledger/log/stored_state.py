@@ -113,8 +113,7 @@ class StoredState:
         if len(self._streams) + len(names) > _STREAMS_KEPT:
             self._streams.clear()
         found: dict[str, Stream | None] = dict.fromkeys(names)
-        for row in self._recorder.entries_of_streams(names):
-            if row.index < self.next_index:
-                entry = checked_entry(row)
-                found[row.stream] = evolve(found[row.stream], entry, command=row.command.hex())
+        for row in self._recorder.entries_of_streams(names, below=self.next_index):
+            entry = checked_entry(row)
+            found[row.stream] = evolve(found[row.stream], entry, command=row.command.hex())
         self._streams |= found

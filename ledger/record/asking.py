@@ -13,11 +13,19 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ledger.record.driving import Row, rows_of
+from ledger.rules.evolve import said_whole
 
 _MOST: Final = 256
 _COMMANDS: Final = 'SELECT c."by", c.id, c.digest, c."index" FROM command c JOIN '
-_ENTRIES: Final = (
-    'SELECT e."index", e.stream, e.seq, e.type, e.leaf, e.command, e.entry FROM entry e JOIN '
+_NO_BOUND: Final = (1 << 63) - 1
+_ALL: Final = (
+    'SELECT e."index", e.stream, e.seq, e.type, e.leaf, e.command, e.entry FROM entry e '
+    'JOIN {names} ON e.stream = {name} WHERE e."index" < {below} ORDER BY e.stream, e.seq'
+)
+_LAST: Final = (
+    'SELECT e."index", e.stream, e.seq, e.type, e.leaf, e.command, e.entry FROM entry e '
+    "JOIN {names} ON e.stream = {name} WHERE e.seq = (SELECT x.seq FROM entry x WHERE "
+    'x.stream = {name} AND x."index" < {below} ORDER BY x.seq DESC LIMIT 1) ORDER BY e.stream'
 )
 
 
@@ -36,16 +44,34 @@ def commands_named(connection: Connection, names: Sequence[tuple[str, str]]) -> 
             yield from rows_of(connection, sql, flat)
 
 
-def entries_of(connection: Connection, streams: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows of all entries of several streams, stream by stream, each in order."""
-    for part in _parts(streams):
-        if connection.dialect.name == "postgresql":
-            sql = f"{_ENTRIES}unnest(%b::text[]) AS n(a) ON e.stream = n.a ORDER BY e.stream, e.seq"
-            yield from rows_of(connection, sql, (list(part),))
-        else:
-            sql = _ENTRIES + _values(_places(len(part)), 1)
-            sql += " n ON e.stream = n.column1 ORDER BY e.stream, e.seq"
-            yield from rows_of(connection, sql, _filled(part))
+def entries_of(
+    connection: Connection, streams: Sequence[str], *, below: int = _NO_BOUND
+) -> Iterator[Row]:
+    """Yield the rows that states of several streams follow from, stream by stream, in order.
+
+    Args:
+        connection: Where to ask.
+        streams: Their names.
+        below: Only entries whose index is lower.
+
+    Yields:
+        All entries of a stream; of one whose every entry says all of its state, the last.
+
+    """
+    parts = [(name, said_whole(name)) for name in streams]
+    for sql, names in (
+        (_ALL, [name for name, whole in parts if not whole]),
+        (_LAST, [name for name, whole in parts if whole]),
+    ):
+        for part in _parts(names):
+            if connection.dialect.name == "postgresql":
+                wanted = "unnest(%b::text[]) AS n(a)"
+                statement = sql.format(names=wanted, name="n.a", below="%b")
+                yield from rows_of(connection, statement, (list(part), below))
+            else:
+                wanted = _values(_places(len(part)), 1) + " n"
+                statement = sql.format(names=wanted, name="n.column1", below="?")
+                yield from rows_of(connection, statement, [*_filled(part), below])
 
 
 def _parts(names: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -93,7 +93,7 @@ class Tip:
         found = self._streams.get(name)
         if found is None:
             # Not by eventsourcing's repository: its events bring no hash to hold the bytes against.
-            found = _fold(self._recorder.stream_entries(name)).get(name)
+            found = _fold(self._recorder.entries_of_streams([name])).get(name)
         if found is not None:
             self._keep(name, found)
             return found

@@ -102,10 +102,17 @@ class LedgerReader:
             query = query.where(_E.seq >= from_seq)
         return self._select(query)
 
-    def entries_of_streams(self, streams: Collection[str]) -> list[SealedEntry]:
-        """Return all entries of several streams, stream by stream, each in order."""
+    def entries_of_streams(
+        self, streams: Collection[str], *, below: int | None = None
+    ) -> list[SealedEntry]:
+        """Return what the states of several streams follow from, stream by stream, in order.
+
+        That is every entry of a stream whose index is lower than `below`, if given; of an account,
+        whose every entry says all that it holds, only the last of them.
+        """
+        bound = {} if below is None else {"below": below}
         with reading(self._engine) as connection:
-            return [SealedEntry(*row) for row in entries_of(connection, sorted(streams))]
+            return [SealedEntry(*row) for row in entries_of(connection, sorted(streams), **bound)]
 
     def last_of_stream(self, stream: str, *, lte_index: int | None = None) -> SealedEntry | None:
         """Return the newest entry of a stream, optionally at or below an index of the log."""
@@ -132,8 +139,8 @@ class LedgerReader:
             streams: Names of streams.
 
         Returns:
-            Those of the commands that are recorded, and all entries of the streams, stream by
-            stream, each in order.
+            Those of the commands that are recorded, and the entries that the states of the
+            streams follow from, as `entries_of_streams` returns them.
 
         """
         with reading(self._engine) as connection:

@@ -177,3 +177,25 @@ def test_an_auditor_reads_without_a_recorder(recorder: LedgerRecorder) -> None:
     fill(recorder, 1)
 
     assert LedgerReader(recorder.engine).entry_at(0) == make_entry(0)
+
+
+def test_of_an_account_the_last_entry_comes_and_of_other_streams_all(
+    adapter: LedgerRecorder,
+) -> None:
+    streams = ("balance/ann", "item/shop/1", "balance/ben", "deposit/ann", "credit/ann")
+    places = [(name, seq) for seq in range(3) for name in streams]
+    entries = [make_entry(i, stream=name, seq=seq) for i, (name, seq) in enumerate(places)]
+    write(adapter, make_batch(adapter.head(), *entries))
+
+    found = adapter.entries_of_streams([*streams, "balance/none"])
+    assert sorted((row.stream, row.seq) for row in found) == sorted(
+        [(name, 2) for name in streams if name != "item/shop/1"]
+        + [("item/shop/1", seq) for seq in range(3)]
+    )
+    # Entry 11 is the last of item/shop/1, entry 10 that of balance/ann.
+    before = adapter.entries_of_streams(streams, below=10)
+    assert sorted((row.stream, row.seq) for row in before) == sorted(
+        [(name, 1) for name in streams if name != "item/shop/1"]
+        + [("item/shop/1", seq) for seq in range(2)]
+    )
+    assert all(row in entries for row in (*found, *before))

@@ -31,6 +31,10 @@ from ledger.record.reader import check_range
 from ledger.record.recorder import LedgerRecorder, _check_indices
 from tests.determinism.simdb import SimDatabase
 
+# Each entry of these says all that it holds.
+_ACCOUNTS = frozenset({"balance", "credit", "deposit"})
+
+
 Change = Callable[[], None]
 
 
@@ -236,9 +240,18 @@ class SimRecorder(LedgerRecorder):
             rows = [row for row in rows if row.seq >= from_seq]
         return rows[:limit]
 
-    def entries_of_streams(self, streams: Collection[str]) -> list[SealedEntry]:
+    def entries_of_streams(
+        self, streams: Collection[str], *, below: int | None = None
+    ) -> list[SealedEntry]:
         self.link.reading("streams")
-        return [row for stream in sorted(streams) for row in self._stream(stream)]
+        return self._states(streams, below=below)
+
+    def _states(self, streams: Collection[str], *, below: int | None = None) -> list[SealedEntry]:
+        found: list[SealedEntry] = []
+        for stream in sorted(streams):
+            rows = [row for row in self._stream(stream) if below is None or row.index < below]
+            found += rows[-1:] if stream.split("/")[0] in _ACCOUNTS else rows
+        return found
 
     def _stream(self, stream: str) -> list[SealedEntry]:
         # Whatever became of the columns since, it is found where it was put.
@@ -258,8 +271,7 @@ class SimRecorder(LedgerRecorder):
     ) -> tuple[list[CommandKey], list[SealedEntry]]:
         self.link.reading("commands and streams")
         found = map(self.database.commands.get, sorted(names))
-        rows = [row for stream in sorted(streams) for row in self._stream(stream)]
-        return [one for one in found if one is not None], rows
+        return [one for one in found if one is not None], self._states(streams)
 
     def find_key(self, key_id: bytes) -> KeyRow | None:
         self.link.reading("key")

@@ -22,7 +22,9 @@ from ledger.proof.tiles import decode_bundle
 from ledger.rules import canonical
 from ledger.rules.entries import Entry, read_entry
 from ledger.rules.errors import Malformed
+from ledger.rules.evolve import evolve, said_whole
 from ledger.rules.kinds import EVENT_TYPES, KINDS
+from ledger.rules.state import Stream
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -143,3 +145,16 @@ def test_text_with_a_second_spelling_is_refused(text: str) -> None:
         canonical.decode(text.encode(), limit=200, field="vector")
 
     assert refusal.value.field == "vector"
+
+
+def test_the_last_entry_of_an_account_says_all_of_its_state() -> None:
+    streams: dict[str, Stream] = {}
+    whole = 0
+    for entry in entries("trade"):
+        after = evolve(streams.get(entry.stream), entry, command=None)
+        if said_whole(entry.stream):
+            assert evolve(None, entry, command=None) == after
+            whole += entry.seq > 0
+        streams[entry.stream] = after
+
+    assert whole

@@ -55,6 +55,10 @@ class Doctored:
     def stream_entries(self, stream: str, lte_index: int | None = None) -> list[SealedEntry]:
         return self._alter(self._reader.stream_entries(stream, lte_index))
 
+    def last_of_stream(self, stream: str, lte_index: int | None = None) -> SealedEntry | None:
+        found = self._reader.last_of_stream(stream, lte_index)
+        return next(iter(self._alter([found] if found else [])), None)
+
 
 def change(index: int, **fields: object) -> Callable[[list[SealedEntry]], list[SealedEntry]]:
     """Alter the row of one entry."""

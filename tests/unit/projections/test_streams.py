@@ -20,6 +20,10 @@ class Counted(LogReader):
         self.replayed.append(stream)
         return super().stream_entries(stream, lte_index)
 
+    def last_of_stream(self, stream: str, lte_index: int | None = None) -> SealedEntry | None:
+        self.replayed.append(stream)
+        return super().last_of_stream(stream, lte_index)
+
 
 def fold(source: Counted, *, kept: int) -> tuple[Streams, int]:
     """Fold the whole log and return what was folded, and the most streams in memory at once."""
