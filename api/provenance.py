@@ -1,12 +1,30 @@
-"""An item's history and holder as JSON, from the rows of the views."""
+"""An item's history, holder and provenance as JSON, from the rows of the views.
+
+What a buyer asks before paying: since when the log knows the item, through whose hands it went, and
+whether anything is known against it. Flags say what was recorded, not that nothing else happened.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
+from ledger.rules.state import UNKNOWN
 from ledger.rules.text import format_time
-from ledger.rules.views import HistoryRow, OwnershipRow
+from ledger.rules.views import ATTESTED, HistoryRow, OwnershipRow
+from projections.history import History
+from projections.ownership import Ownership
+
+CLEAN: Final = "clean"
+FLAGS: Final = ("reported-stolen", "disputed", "frozen", "unknown-before-import", CLEAN)
+"""What may be known against an item, the gravest first."""
+
+# A freeze for another reason says no more than that the item is frozen.
+_FLAG_OF_GROUND: Final[Mapping[str, str]] = MappingProxyType(
+    {"reported-stolen": "reported-stolen", "in-dispute": "disputed"}
+)
 
 
 def history_document(row: HistoryRow) -> dict[str, Any]:
@@ -40,3 +58,60 @@ def holder_document(row: OwnershipRow) -> dict[str, Any]:
         "owner": row.owner,
         "since": {"at": format_time(row.from_at), "index": row.from_index},
     }
+
+
+def provenance_of(
+    history: History, ownership: Ownership, item: str, index: int
+) -> dict[str, Any] | None:
+    """Write where an item comes from and what is known against it, after the entry at `index`.
+
+    Each question is one descent of one index, whatever the size of the log.
+
+    Returns:
+        None for an item that the log did not know then.
+
+    Raises:
+        ViewBehind: The views have not reached that entry.
+
+    """
+    holder = ownership.after(item, index).found
+    page = history.moves(item, size=index + 1)
+    if holder is None or not page.rows:
+        return None
+    freeze = history.last_freeze(item, size=index + 1) if holder.frozen else None
+    moves, first = page.rows, page.rows[0]
+    flags = _flags(moves, holder, freeze)
+    return {
+        "flag": flags[0],
+        "flags": flags,
+        "item": item,
+        "made": {
+            "at": format_time(first.at),
+            "attested": first.word == ATTESTED,
+            "index": first.entry_index,
+            "item_class": first.item_class,
+        },
+        "more": page.following is not None,
+        "owners": [_owner(row) for row in moves],
+        **holder_document(holder),
+    }
+
+
+def _flags(
+    moves: Sequence[HistoryRow], holder: OwnershipRow, freeze: HistoryRow | None
+) -> list[str]:
+    found = set()
+    if holder.frozen:
+        ground = "" if freeze is None else str(freeze.ground)
+        found.add(_FLAG_OF_GROUND.get(ground, "frozen"))
+    # A gap in the middle of imported history is as unknown as what lies before its first row.
+    if any(row.reason is not None for row in moves) or holder.owner == UNKNOWN:
+        found.add("unknown-before-import")
+    return [flag for flag in FLAGS if flag in found] or [CLEAN]
+
+
+def _owner(row: HistoryRow) -> dict[str, Any]:
+    """Write how somebody came to hold the item."""
+    told = history_document(row)
+    named = ("at", "command", "index", "price", "source_time", "type", "word")
+    return {"owner": row.to_party, **{name: told[name] for name in named}}

@@ -6,9 +6,9 @@ Pages are pinned to a size of the log, so that turning them shows one moment.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from ledger.rules.views import HistoryRow
 from projections.questions import ask, check_reached
@@ -74,3 +74,47 @@ class History:
             rows = [row for row in rows if row.at <= until]
         following = rows[most].entry_index if len(rows) > most else None
         return Page(reached if size is None else size, tuple(rows[:most]), following)
+
+    def moves(self, item: str, *, size: int, limit: int = ROWS_MAX) -> Page:
+        """Return a page of what gave an item its owners, oldest first: its first entry, each move.
+
+        Args:
+            item: `NS/ID`; an unknown one has no rows.
+            size: What the first `size` entries of the log say.
+            limit: Most rows, 1 to `ROWS_MAX`; more are cut to it.
+
+        Raises:
+            ViewBehind: The views have not come to `size`.
+
+        """
+        most = max(1, min(limit, ROWS_MAX))
+        question = _moves(item, size).order_by(_H.entry_index).limit(most + 1)
+        reached, found = ask(self._engine, question)
+        check_reached(size=reached, wanted=size)
+        rows = sorted(map(HistoryRow._make, found), key=lambda row: row.entry_index)
+        following = rows[most].entry_index if len(rows) > most else None
+        return Page(size, tuple(rows[:most]), following)
+
+    def last_freeze(self, item: str, *, size: int) -> HistoryRow | None:
+        """Return how an item was last frozen within the first `size` entries of the log.
+
+        Raises:
+            ViewBehind: The views have not come to `size`.
+
+        """
+        question = select(HISTORY).where(
+            _H.item == item, _H.entry_index < size, _H.type == "item-frozen/1"
+        )
+        reached, found = ask(self._engine, question.order_by(_H.entry_index.desc()).limit(1))
+        check_reached(size=reached, wanted=size)
+        return HistoryRow._make(found[0]) if found else None
+
+
+def _moves(item: str, size: int) -> Select[Any]:
+    """Select what names a receiver and is no offer."""
+    return select(HISTORY).where(
+        _H.item == item,
+        _H.entry_index < size,
+        _H.to_party.is_not(None),
+        _H.type != "transfer-offered/1",
+    )

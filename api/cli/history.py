@@ -15,7 +15,7 @@ from api.cli.options import Dir, Item, Json
 from api.cli.output import Output
 from api.folder import LedgerFolder
 from api.house import House
-from api.provenance import history_document, holder_document
+from api.provenance import history_document, holder_document, provenance_of
 from ledger.rules.state import Policy
 from ledger.rules.text import check_item, is_imported, time_us
 from ledger.rules.views import HistoryRow, OwnershipRow
@@ -57,6 +57,7 @@ class Moment:
 def add_to(app: typer.Typer) -> None:
     """Add this command."""
     app.command("history")(run)
+    app.command("provenance")(provenance)
 
 
 def run(
@@ -85,6 +86,55 @@ def run(
     out.result(document, table_of(item, rows, policy), verdict_of(document))
 
 
+def provenance(
+    item: Item,
+    *,
+    folder: Dir,
+    at_index: Annotated[int | None, _AT_INDEX] = None,
+    as_json: Json = False,
+) -> None:
+    """Show where an item comes from, through whose hands it went, and what is known against it."""
+    check_item(item, field="NS/ID")
+    with LedgerFolder.open(folder) as house:
+        house.runner.catch_up()
+        index = _index_of(house, at_index)
+        found = provenance_of(History(house.reader), Ownership(house.reader), item, index)
+    if found is None:
+        raise _unknown_item(item)
+    document = {"schema": 1, "as_of": {"index": index}, **found}
+    table = Table(title=item, title_justify="left")
+    for name in ("entry", "when", "how", "owner", "on whose word"):
+        table.add_column(name, no_wrap=name != "owner")
+    for row in found["owners"]:
+        when = str(row["source_time"] or row["at"]).replace("T", " ")[:19]
+        how = _WHAT.get(row["type"], row["type"])
+        table.add_row(str(row["index"]), when, how, _party(row["owner"]), row["word"])
+    flags = ", ".join(found["flags"])
+    Output(as_json=as_json).result(document, table, f"{flags}; held by {found['owner']}")
+
+
+def _index_of(house: House, at_index: int | None) -> int:
+    """Return the index of the entry that is asked for, the last by default. Raises `Usage`."""
+    size = house.reader.size()
+    if at_index is not None and at_index >= size:
+        raise Usage(
+            f"the log has no entry {at_index}",
+            code="entry-not-found",
+            do="Name an index below the size that `yinzheng status` shows.",
+            size=size,
+        )
+    return size - 1 if at_index is None else at_index
+
+
+def _unknown_item(item: str) -> Usage:
+    return Usage(
+        f"the log knew no item {item} then",
+        code="unknown-item",
+        do="Check the namespace and the id, or ask for a later moment.",
+        item=item,
+    )
+
+
 def read_moment(text: str, *, field: str) -> int:
     """Read a protocol time, or the beginning of one, as microseconds. Raises `Malformed`."""
     found = _SHORT_TIME.fullmatch(text)
@@ -104,23 +154,11 @@ def history_of(
         Usage: The log has no entry at that index, or knew no such item then.
 
     """
-    size = house.reader.size() if moment.index is None else moment.index + 1
-    if size > house.reader.size():
-        raise Usage(
-            f"the log has no entry {moment.index}",
-            code="entry-not-found",
-            do="Name an index below the size that `yinzheng status` shows.",
-            size=house.reader.size(),
-        )
+    size = _index_of(house, moment.index) + 1
     rows = _rows(house, item, moment, size)
     holder = _holder(house, item, moment, size)
     if holder is None:
-        raise Usage(
-            f"the log knew no item {item} then",
-            code="unknown-item",
-            do="Check the namespace and the id, or ask for a later moment.",
-            item=item,
-        )
+        raise _unknown_item(item)
     document = {
         "schema": 1,
         "item": item,

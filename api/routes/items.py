@@ -12,7 +12,8 @@ from api.answers import Freshness, answer, freshness, json_answer
 from api.cursors import read_cursor, write_cursor
 from api.errors import ItemNotFound
 from api.moments import check_shown, moment_of, wait_for_index
-from api.provenance import history_document
+from api.provenance import history_document, provenance_of
+from api.provenance_schemas import Provenance
 from api.reading import read_limit, read_number, read_query
 from api.rooms import Here, Rooms
 from api.schemas import (
@@ -130,6 +131,39 @@ def _history(rooms: Rooms, item: str, query: Mapping[str, str]) -> tuple[dict[st
         "has_more": following is not None,
         "next_cursor": following,
     }, fresh
+
+
+@router.get(
+    "/{namespace}/{id}/provenance",
+    operation_id="get_item_provenance",
+    summary="Read where an item comes from and what is known against it",
+    response_model=Provenance,
+    responses=PROBLEMS,
+    openapi_extra={**PUBLIC, "parameters": [AT_INDEX, AT_TIME, WAIT_FOR_INDEX]},
+)
+async def get_item_provenance(
+    request: Request,
+    rooms: Here,
+    namespace: str,
+    id: str,  # noqa: A002
+) -> Response:
+    """Read what a buyer asks before paying: its first entry, every owner since, and flags."""
+    query = read_query(request, ("at_index", "at_time", "wait_for_index"))
+    name = check_item(f"{namespace}/{id}", field="path")
+    await wait_for_index(request, rooms, query)
+    document, fresh = await rooms.read(_provenance, rooms, name, query)
+    return json_answer(request, document, headers=fresh.headers)
+
+
+def _provenance(
+    rooms: Rooms, item: str, query: Mapping[str, str]
+) -> tuple[dict[str, Any], Freshness]:
+    fresh = freshness(rooms)
+    index = moment_of(rooms, query, shown=fresh.projected)
+    document = provenance_of(rooms.history, rooms.ownership, item, index)
+    if document is None:
+        raise ItemNotFound("the log held no such item then", item=item, index=index)
+    return {"as_of": fresh.as_of(index), **document}, fresh
 
 
 @router.get(

@@ -303,7 +303,9 @@ def _ask_for(command: Command, asked: set[str]) -> None:
     item = command.body.get("item")
     if isinstance(item, str):
         asked.add(item_stream(item))
-    asked.update(KINDS[command.kind].reads(command))
+    kind = KINDS.get(command.kind)
+    if kind is not None:
+        asked.update(kind.reads(command))
 
 
 def _fold(rows: Iterable[SealedEntry]) -> dict[str, Stream]:

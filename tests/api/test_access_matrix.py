@@ -27,6 +27,7 @@ PLACES: Mapping[str, str] = {
     "submit_commands": "/v1/commands",
     "get_item": "/v1/items/cards/party",
     "list_item_history": "/v1/items/cards/party/history",
+    "get_item_provenance": "/v1/items/cards/party/provenance",
     "get_item_proof": "/v1/items/cards/party/proof",
     "get_party": "/v1/parties/ann",
     "get_imported_party": "/v1/parties/imported/cards/ann",

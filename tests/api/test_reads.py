@@ -46,6 +46,27 @@ def test_an_item_says_who_holds_it(shared: Served) -> None:
     assert item["as_of"]["index"] == shared.world.size() - 1
 
 
+def test_a_provenance_tells_a_buyer_where_an_item_comes_from(shared: Served) -> None:
+    found = shared.client.get("/v1/items/cards/1/provenance").json()
+    history = shared.client.get("/v1/items/cards/1/history").json()["data"]
+
+    moves = [each for each in history if each["to"] and each["type"] != "transfer-offered/1"]
+    assert [each["owner"] for each in found["owners"]] == [each["to"] for each in moves]
+    assert [each["price"] for each in found["owners"]] == [each["price"] for each in moves]
+    assert (found["flag"], found["flags"], found["more"]) == ("clean", ["clean"], False)
+    assert found["made"]["index"] == registered(shared, "cards/1")
+    assert (found["owner"], found["as_of"]["index"]) == ("bob", shared.world.size() - 1)
+
+
+def test_a_provenance_is_read_as_of_an_index_and_not_before_the_item(shared: Served) -> None:
+    index = registered(shared, "cards/1")
+    path = "/v1/items/cards/1/provenance"
+
+    assert shared.client.get(f"{path}?at_index={index}").json()["owner"] == "shop"
+    assert refusal(shared, f"{path}?at_index={index - 1}") == (404, "item-not-found")
+    assert refusal(shared, f"{path}?limit=1") == (400, "malformed")
+
+
 def test_every_read_says_how_fresh_it_is(shared: Served) -> None:
     note = shared.client.get("/log/checkpoint").content
     checkpoint, _ = open_checkpoint(note, log=VerifierKey.parse(shared.world.vkey))

@@ -134,3 +134,24 @@ def test_people_see_a_table_with_gaps_and_whole_prices(program: Program, importe
     assert "GAP" in ran.out
     assert "attested by importer" in ran.out
     assert "2 provenance gaps" in ran.out
+
+
+def test_a_provenance_shows_owners_and_what_is_not_known(program: Program, imported: Path) -> None:
+    document = program.json("provenance", "old/7", "--dir", imported)
+
+    rows = history(program, imported)["history"]
+    assert [each["owner"] for each in document["owners"]] == [each["to"] for each in rows]
+    assert (document["flag"], document["made"]["attested"]) == ("unknown-before-import", True)
+    ran = program("provenance", "old/7", "--dir", imported)
+    assert ran.code == 0
+    assert "unknown-before-import; held by " in ran.out
+
+
+def test_no_provenance_is_invented_for_an_item_that_nobody_knows(
+    program: Program, imported: Path
+) -> None:
+    ran = program("provenance", "old/none", "--dir", imported, "--json")
+    beyond = program("provenance", "old/7", "--dir", imported, "--at-index", 10**6, "--json")
+
+    assert (ran.code, ran.error["code"]) == (2, "unknown-item")
+    assert (beyond.code, beyond.error["code"]) == (2, "entry-not-found")
