@@ -12,6 +12,7 @@ from ledger.log.export import export_log
 from ledger.log.reader import LogReader
 from tests.databases import sqlite_file_url
 from tests.golden_story import HOUR_US, publisher_of
+from tests.goods import CARD_CLASS, place_in_escrow, register_card, withdraw_from_escrow
 from tests.money import pay_out, top_up
 from tests.shops import end_listing, publish_listing, qualify, revoke_qualification
 from tests.terms import publish_terms, terms
@@ -34,6 +35,7 @@ def play(world: World) -> None:
     _terms(world)
     _shops(world)
     _money(world)
+    _goods(world)
 
 
 def _terms(world: World) -> None:
@@ -69,3 +71,17 @@ def _money(world: World) -> None:
     top_up(world, "ben", "kay", 5, currency="ETH", provider="wechat")
     pay_out(world, "ben", "kay", 7_500)
     pay_out(world, "ben", "kay", 5, currency="ETH", provider="wechat")
+
+
+def _goods(world: World) -> None:
+    """Cards and a thing are registered and placed with an agent; some of them are taken back."""
+    register_card(world, "mias/card-1", "mia", agent="system")
+    register_card(world, "mias/card-2", "mia")
+    place_in_escrow(
+        world, "mias/card-2", "mia", "system", **{"class": CARD_CLASS, "product": "gift-cards"}
+    )
+    register_card(world, "mias/card-3", "mia", agent="mia")
+    withdraw_from_escrow(world, "mias/card-3", "mia")
+    world.transfer("mias/card-3", to="ben")
+    world.register_item("mias/sword")
+    place_in_escrow(world, "mias/sword", "mia", "system")

@@ -29,11 +29,14 @@ _SHORT_TIME = re.compile(
 _ID_SHOWN, _HEAD_SHOWN, _TAIL_SHOWN = 24, 10, 6
 _CENTS = 2
 _WHAT = {
+    "card-registered/1": "registered",
+    "item-escrowed/1": "with an agent",
     "item-first-seen/1": "first seen",
     "item-frozen/1": "frozen",
     "item-registered/1": "registered",
     "item-transferred/1": "transferred",
     "item-unfrozen/1": "unfrozen",
+    "item-withdrawn/1": "taken back",
     "offer-ended/1": "offer ended",
     GAP: "GAP",
     "sale-imported/1": "sold",

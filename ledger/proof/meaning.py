@@ -6,6 +6,7 @@ both. These invariants are written apart, over the plain documents:
   roles       whoever signs in a role that is granted holds it
   owner       an item has one owner; it leaves only its owner's hand, to somebody who signed
   frozen      a frozen item does not move
+  escrow      what its owner placed with an agent does not move by the owner's hand
   imports     an import touches only items that nobody signed for, in the importer's namespace
   policy      trade policies follow each other with notice (`ledger.proof.meaning_terms`)
   money       movements of money are as `ledger.proof.meaning_money` says
@@ -65,6 +66,7 @@ class _Thing:
     frozen: bool = False
     signed_for: bool = False
     offered_to: str | None = None
+    agent: str | None = None
 
 
 @dataclass(slots=True)
@@ -162,7 +164,25 @@ class Meaning:
             raise _broken("owner", "an item was registered twice", self.items[name].owner, owner)
         thing = _Thing(owner, _namespace_of(name), signed_for=True)
         self._check_owns_namespace(thing, _signer(command, "owner"))
+        thing.agent = command["body"].get("agent")
         self.items[name] = thing
+
+    def _escrowed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        thing, owner = self.items[document["stream"]], _signer(command, "owner")
+        if thing.owner != owner:
+            raise _broken("escrow", "another party placed an item", thing.owner, owner)
+        if thing.frozen:
+            raise _broken("frozen", "a frozen item was placed with an agent", thing.owner, None)
+        _check_at_hand(thing)
+        thing.agent, thing.offered_to, thing.signed_for = command["body"]["agent"], None, True
+
+    def _taken_back(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        thing, owner = self.items[document["stream"]], _signer(command, "owner")
+        if thing.owner != owner:
+            raise _broken("escrow", "another party took an item back", thing.owner, owner)
+        if thing.agent is None:
+            raise _broken("escrow", "an item was taken back from nobody", None, thing.owner)
+        thing.agent = None
 
     def _check_owns_namespace(self, thing: _Thing, party: str) -> None:
         default = None if self.complete else party
@@ -174,6 +194,7 @@ class Meaning:
         thing, data = self.items[document["stream"]], document["data"]
         signers = {signer["party"] for signer in command["signers"]}
         _check_hand(thing, data)
+        _check_at_hand(thing)
         if data["to"] not in signers:
             raise _broken("owner", "the new owner did not sign", data["to"], sorted(signers))
         if data["from"] not in signers and thing.offered_to != data["to"]:
@@ -186,6 +207,7 @@ class Meaning:
             raise _broken("owner", "another party offered", thing.owner, _signer(command, "owner"))
         if thing.frozen:
             raise _broken("frozen", "a frozen item was offered", thing.owner, None)
+        _check_at_hand(thing)
         thing.offered_to, thing.signed_for = command["body"]["to"], True
 
     def _offer_ended(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
@@ -249,6 +271,9 @@ _JUDGES: dict[str, _Judge] = {
     "role-withdrawn/1": Meaning._withdrawn,
     "namespace-opened/1": Meaning._namespace,
     "item-registered/1": Meaning._item_registered,
+    "card-registered/1": Meaning._item_registered,
+    "item-escrowed/1": Meaning._escrowed,
+    "item-withdrawn/1": Meaning._taken_back,
     "item-transferred/1": Meaning._transferred,
     "transfer-offered/1": Meaning._offered,
     "offer-ended/1": Meaning._offer_ended,
@@ -296,6 +321,11 @@ def _check_hand(thing: _Thing, data: dict[str, Any]) -> None:
         raise _broken("frozen", "a frozen item moved", thing.owner, data["to"])
     if data["from"] != thing.owner:
         raise _broken("owner", "an item left another hand", thing.owner, data["from"])
+
+
+def _check_at_hand(thing: _Thing) -> None:
+    if thing.agent is not None:
+        raise _broken("escrow", "an item moved that is with an agent", thing.agent, thing.owner)
 
 
 def _broken(invariant: str, message: str, expected: object, found: object) -> Tampered:

@@ -304,7 +304,8 @@ def _ask_for(command: Command, asked: set[str]) -> None:
     if isinstance(item, str):
         asked.add(item_stream(item))
     kind = KINDS.get(command.kind)
-    if kind is not None:
+    # Only of a body that was accepted already: nothing else has surely the fields that are read.
+    if kind is not None and command.matched:
         asked.update(kind.reads(command))
 
 

@@ -31,6 +31,8 @@ from ledger.rules.model import EventType, Fact, Given, Kind
 from ledger.rules.parties import party_of
 from ledger.rules.state import Item, Namespace, Offer, State
 from ledger.rules.text import format_time, time_us
+from ledger.rules.trade_errors import ItemEscrowed, ItemReserved
+from ledger.rules.trade_state import Goods
 
 FREEZE_GROUNDS = frozenset({"reported-stolen", "in-dispute", "official-order", "under-review"})
 UNFREEZE_GROUNDS = frozenset({"report-withdrawn", "dispute-ended", "order-lifted", "review-ended"})
@@ -94,18 +96,41 @@ def _registered(_state: State | None, entry: Entry) -> State:
     return Item(owner=entry.data["owner"])
 
 
-def _owned(given: Given) -> Item:
-    """Read an item that its owner may move now."""
+def owned(given: Given) -> Item:
+    """Read an item that its owner, who signs first, may move now.
+
+    Raises:
+        UnknownItem: Nobody registered it.
+        NotOwner: Another party owns it.
+        ItemFrozen: It is frozen.
+        ItemReserved: It is an order's.
+        ItemEscrowed: It is with an agent.
+
+    """
     item, signer = item_of(given), given.command.signers[0].party
     if item.owner != signer:
         raise NotOwner(f"{signer} does not own the item", party=signer, owner=item.owner)
     if item.frozen:
         raise ItemFrozen("the item is frozen", item=given.body["item"])
+    if item.goods is not None:
+        _check_at_hand(given.body["item"], item.goods)
     return item
 
 
+def _check_at_hand(name: str, goods: Goods) -> None:
+    check_not_reserved(name, goods)
+    if goods.escrow is not None:
+        raise ItemEscrowed("the item is with an agent", item=name, agent=goods.escrow.agent)
+
+
+def check_not_reserved(name: str, goods: Goods) -> None:
+    """Accept goods that no order is made for. Raises `ItemReserved`."""
+    if goods.order is not None:
+        raise ItemReserved("the item is an order's", item=name, order=goods.order)
+
+
 def _transfer(given: Given) -> list[Fact]:
-    item, recipient = _owned(given), given.command.signers[1].party
+    item, recipient = owned(given), given.command.signers[1].party
     if recipient == item.owner:
         raise SameParty("the owner cannot be the recipient", party=recipient)
     check_price(given, given.body["price"])
@@ -127,11 +152,12 @@ def _transferred(state: State | None, entry: Entry) -> State:
         imports_only=False,
         last_sale=item.last_sale,
         sales=item.sales,
+        goods=item.goods,
     )
 
 
 def _offer(given: Given) -> list[Fact]:
-    item, recipient = _owned(given), given.body["to"]
+    item, recipient = owned(given), given.body["to"]
     if recipient == item.owner:
         raise SameParty("the owner cannot be the recipient", party=recipient)
     party_of(given, recipient)

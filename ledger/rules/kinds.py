@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ledger.rules import (
     balances,
+    cards,
     imports,
     items,
     listings,
@@ -28,7 +29,10 @@ from ledger.rules.model import EventTypes, Kind, Kinds
 from ledger.rules.schema import check_object
 from ledger.rules.text import b64decode
 
-_FAMILIES = (opening, parties, roles, items, imports, terms, merchants, listings, balances)
+_FAMILIES = (
+    *(opening, parties, roles, items, imports),
+    *(terms, merchants, listings, balances, cards),
+)
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})
 EVENT_TYPES: EventTypes = MappingProxyType(

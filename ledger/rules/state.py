@@ -108,7 +108,7 @@ class Item(NamedTuple):
     """One digital good. `sales`: identities of its imported sales.
 
     A tuple: nearly every entry makes one, and a frozen dataclass takes three times as long to make.
-    `goods` is there where a card was registered with it.
+    `goods` is there once it was registered as a card or placed with an agent.
     """
 
     owner: str

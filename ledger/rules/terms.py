@@ -6,6 +6,8 @@ ones stay in the state. Specification: docs/spec.md section 9.8.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ledger.rules import schema
 from ledger.rules.commands import Command
 from ledger.rules.digests import terms_digest
@@ -38,6 +40,12 @@ def terms_of(given: Given, digest: str) -> Published | None:
     """Return the trade policy of this digest, if the log has kept it."""
     terms = _terms(given)
     return None if terms is None else terms.of(digest)
+
+
+def class_terms(terms: Published, item_class: str) -> dict[str, Any] | None:
+    """Return what a trade policy says of a class of goods, if anything."""
+    classes: list[dict[str, Any]] = terms.document["classes"]
+    return next((each for each in classes if each["class"] == item_class), None)
 
 
 def _terms(given: Given) -> Terms | None:

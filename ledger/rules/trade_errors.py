@@ -3,10 +3,11 @@
 Refused
 ├── UnknownMerchant  NamespaceDiffers  QualificationEnded  SupplierNotQualified
 ├── UnknownListing  ListingEnded  ListingUnchanged
-└── BalanceTooLow
+├── BalanceTooLow
+└── ClassWithoutTerms  GoodsDiffer  ItemEscrowed  ItemNotEscrowed  ItemReserved
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-sections 9.9 and 9.10.
+sections 9.9 to 9.11.
 """
 
 from __future__ import annotations
@@ -60,3 +61,33 @@ class BalanceTooLow(Refused):
     """The balance does not hold as much as is asked of it."""
 
     code = "balance-too-low"
+
+
+class ClassWithoutTerms(Refused):
+    """The trade policy says nothing of this class of goods."""
+
+    code = "class-without-terms"
+
+
+class GoodsDiffer(Refused):
+    """The item is not of the class and product that are named."""
+
+    code = "goods-differ"
+
+
+class ItemEscrowed(Refused):
+    """The item is with an agent, who alone may sell it until its owner takes it back."""
+
+    code = "item-escrowed"
+
+
+class ItemNotEscrowed(Refused):
+    """The item is with no agent."""
+
+    code = "item-not-escrowed"
+
+
+class ItemReserved(Refused):
+    """An order is made for the item."""
+
+    code = "item-reserved"

@@ -52,12 +52,13 @@ class Escrow(NamedTuple):
 class Goods(NamedTuple):
     """What an item is as goods: its class and product, and commitments to its card and its code.
 
-    `escrow` names who may sell it, `order` the order that it is reserved for or was sold by.
+    Without a card it is a thing that is handed over. `escrow` names who may sell it, `order` the
+    order that is made for it.
     """
 
     item_class: str
     product: str
-    card: str
+    card: str | None
     code: str | None
     escrow: Escrow | None = None
     order: str | None = None

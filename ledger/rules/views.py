@@ -32,7 +32,10 @@ EARLIER_UNKNOWN = "earlier-history-unknown"
 # or that of somebody who holds a role.
 WORDS: Mapping[str, str] = MappingProxyType(
     {
+        "card-registered/1": SIGNED,
         "item-registered/1": SIGNED,
+        "item-escrowed/1": SIGNED,
+        "item-withdrawn/1": SIGNED,
         "item-transferred/1": SIGNED,
         "transfer-offered/1": SIGNED,
         "offer-ended/1": SIGNED,

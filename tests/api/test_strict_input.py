@@ -21,6 +21,7 @@ from ledger.rules.compose import Draft, Sealing
 from ledger.rules.kinds import KINDS
 from tests.api.serving import Served, body_of, document_of
 from tests.api.test_commands import member
+from tests.goods import card_body, placing_body
 from tests.money import money_body
 from tests.shops import listing_body
 from tests.terms import terms
@@ -448,6 +449,9 @@ def shop_bodies() -> dict[str, dict[str, Any]]:
         "end-listing/1": {"listing": "cards/sword"},
         "top-up/1": money_body("ann", 100),
         "pay-out/1": money_body("ann", 100),
+        "register-card/1": card_body("cards/9"),
+        "place-in-escrow/1": placing_body("cards/9"),
+        "withdraw-from-escrow/1": {"item": "cards/9"},
     }
 
 

@@ -10,6 +10,7 @@ import {
   timerId,
 } from "./proofs.mjs";
 import { need, partyStream, refuse } from "./state.mjs";
+import { GOODS_KINDS, atHand } from "./goods.mjs";
 import { MONEY_KINDS } from "./money.mjs";
 import { SHOP_KINDS } from "./shops.mjs";
 import { expectsTerms, publishTerms, termsBody } from "./terms.mjs";
@@ -58,6 +59,7 @@ function mayMove(given) {
   const item = theItem(given);
   need(item.owner === given.signers[0].party, "not-owner");
   need(!item.frozen, "item-frozen");
+  atHand(item);
   return item;
 }
 
@@ -384,4 +386,5 @@ export const KINDS = Object.assign(Object.create(null), {
   "publish-trade-policy/1": kind("root", termsBody, publishTerms, { ...risky, ...expectsTerms }),
   ...SHOP_KINDS,
   ...MONEY_KINDS,
+  ...GOODS_KINDS,
 });

@@ -2,6 +2,7 @@
 
 import * as f from "./forms.mjs";
 import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
+import { goodsEvents } from "./goods.mjs";
 import { MONEY_EVENTS } from "./money.mjs";
 import { SHOP_EVENTS } from "./shops.mjs";
 import { termsPublished } from "./terms.mjs";
@@ -96,6 +97,7 @@ const newItem = (owner, importsOnly) => ({
   offer: null,
   lastSale: null,
   sales: new Set(),
+  goods: null,
 });
 const set = (changes) => (context) =>
   void Object.assign(context.before, typeof changes === "function" ? changes(context) : changes);
@@ -173,4 +175,5 @@ export const EVENTS = Object.assign(Object.create(null), {
   "trade-policy-published/1": termsPublished,
   ...SHOP_EVENTS,
   ...MONEY_EVENTS,
+  ...goodsEvents(newItem),
 });

@@ -236,13 +236,23 @@ export const termsBody = {
 };
 export const expectsTerms = { expects: () => STREAM, exact: true };
 
-/** Fold a published trade policy; superseded ones are asked for by no rule here. */
+const OLD_KEPT = 64;
+
+/** The trade policy of a digest: in force, pending, or superseded and kept. */
+export function termsOf(terms, digest) {
+  const kept = terms === undefined ? [] : [terms.inForce, terms.pending, ...terms.old];
+  return kept.find((one) => one !== null && one.digest === digest);
+}
+
+/** Fold a published trade policy. */
 export function termsPublished({ at, before, body }) {
   const made = {
     digest: termsDigest(body.policy),
+    document: body.policy,
     noticeDays: body.policy.notice_days,
     since: body.effective_at === null ? at : f.micros(body.effective_at),
   };
-  if (before === undefined) return { inForce: made, pending: null };
-  return { inForce: current(before, at), pending: made };
+  if (before === undefined) return { inForce: made, pending: null, old: [] };
+  const old = before.pending === null ? before.old : [...before.old, before.inForce];
+  return { inForce: current(before, at), pending: made, old: old.slice(-OLD_KEPT) };
 }

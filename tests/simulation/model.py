@@ -16,12 +16,12 @@ from tests.simulation.oracle import (
     tagged,
     us,
 )
-from tests.simulation.tills import Tills
+from tests.simulation.stock import Stock
 
 Hold = tuple[str, bool]  # owner, frozen
 
 
-class Model(Tills):
+class Model(Stock):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -100,6 +100,7 @@ class Model(Tills):
             since = us(body["effective_at"]) if body["effective_at"] else self.at
             digest = tagged("trade-policy", canonical(body["policy"]))
             self.terms.append((digest, since, body["policy"]["notice_days"]))
+            self.sold[digest] = {one["class"]: one["sells"] for one in body["policy"]["classes"]}
         elif stream != "log":
             self.fold_party(stream.removeprefix("party/"), type_, data, command, digest)
 
@@ -110,8 +111,12 @@ class Model(Tills):
         if imported:
             item["sales"].append(data["identity"])
             item["last"] = us(body["time"])
-        elif type_ in {"item-registered/1", "item-first-seen/1"}:
+        elif type_ in {"item-registered/1", "item-first-seen/1", "card-registered/1"}:
             item["owner"] = data["owner"]
+            if type_ == "card-registered/1":
+                self.fold_goods(item, type_, body)
+        elif type_ in {"item-escrowed/1", "item-withdrawn/1"}:
+            self.fold_goods(item, type_, body)
         elif type_ in {"sale-imported/1", "provenance-gap-recorded/1"}:
             item["owner"] = data["to"]
         elif type_ == "item-transferred/1":

@@ -50,6 +50,9 @@ TABLE = """
     end-listing/1           merchant                              -        no  listing!  -
     top-up/1                cashier                               -        yes !         transaction
     pay-out/1               owner,cashier                         -        yes !         account
+    register-card/1         owner                                 -        no  !         card,code
+    place-in-escrow/1       owner                                 -        yes item!     -
+    withdraw-from-escrow/1  owner                                 -        no  item!     -
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,6 +111,7 @@ class State:
         self.listings: dict[str, Document] = {}  # the last edit's body, whether it ended
         self.accounts: dict[tuple[str, str], int] = {}  # account, currency
         self.terms: list[tuple[str, int, int]] = []  # trade policies: digest, since, notice days
+        self.sold: dict[str, dict[str, str]] = {}  # by trade policy: class, sold as card or item
 
 
 class Parties(State):

@@ -44,7 +44,7 @@ class Market:
     @property
     def vault(self) -> Path:
         """The folder of the vault's keys."""
-        return self.world.vault._keys_dir
+        return self.world.vault._files.folder
 
     def index_of(self, type_: str, *, nth: int = 0) -> int:
         """Index of the first entry of a type; `nth` -1 is the last."""

@@ -13,6 +13,7 @@ from ledger.rules.compose import Draft, Sealing
 from ledger.rules.digests import listing_digest
 from ledger.rules.model import Fact
 from ledger.rules.text import format_time
+from tests.goods import card_body, placing_body, terms_now
 from tests.money import money_body
 from tests.shops import listing_body
 from tests.worlds import World
@@ -68,6 +69,46 @@ def top_up(world: World, amount: int, *, outside: int, after: int) -> Step:
     return draft, [Fact("balance/ben", "balance-topped-up/1", data)]
 
 
+def card(world: World, item: str, *, by: str = "mia", **changes: Any) -> Step:
+    """Register a card; mia owns the namespace `mias`."""
+    body = card_body(item, **changes)
+    seal = [Sealing(name, by, world.dice(32), "text") for name in ("card", "code")]
+    draft = Draft("register-card/1", by, [world.signs(by, "owner")], body, seal=seal)
+    return draft, [Fact(f"item/{item}", "card-registered/1", {"owner": by})]
+
+
+def on_item(world: World, kind: str, type_: str, body: dict[str, Any], *, by: str) -> Step:
+    """Place an item with an agent, or take it back."""
+    draft = Draft(kind, by, [world.signs(by, "owner")], body)
+    return draft, [Fact(f"item/{body['item']}", type_, {})]
+
+
+def place(world: World, item: str, *, by: str = "mia") -> Step:
+    body = placing_body(item, agent="ben", terms=terms_now(world))
+    return on_item(world, "place-in-escrow/1", "item-escrowed/1", body, by=by)
+
+
+def take_back(world: World, item: str, *, by: str = "mia") -> Step:
+    body = {"item": item}
+    return on_item(world, "withdraw-from-escrow/1", "item-withdrawn/1", body, by=by)
+
+
+def sell(world: World, item: str) -> Step:
+    """Transfer an item from mia to ben, past the agent that it is with."""
+    places = [world.signs("mia", "owner"), world.signs("ben", "recipient")]
+    draft = Draft("transfer-item/1", "mia", places, {"item": item, "price": None})
+    data = {"from": "mia", "to": "ben"}
+    return draft, [Fact(f"item/{item}", "item-transferred/1", data)]
+
+
+def offer(world: World, item: str) -> Step:
+    """Offer an item of mia's to ben, past the agent that it is with."""
+    until = format_time(world.clock.now() + 3_600_000_000)
+    body = {"item": item, "price": None, "to": "ben", "until": until}
+    draft = Draft("offer-transfer/1", "mia", [world.signs("mia", "owner")], body)
+    return draft, [Fact(f"item/{item}", "transfer-offered/1", {"from": "mia"})]
+
+
 TRADE_CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
     "a listing of a class whose review was revoked": (
         "qualification",
@@ -99,6 +140,29 @@ TRADE_CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
     "a role of a cashier that was never granted": (
         "roles",
         [lambda w: _by(w, "rex", top_up(w, 500, outside=-500, after=13_000))],
+    ),
+    "a card that is registered twice": ("owner", [lambda w: card(w, "mias/card-1")]),
+    "a card in a namespace of another": ("owner", [lambda w: card(w, "cards/card-9")]),
+    "a card that is sold past its agent": ("escrow", [lambda w: sell(w, "mias/card-1")]),
+    "a card that is offered past its agent": ("escrow", [lambda w: offer(w, "mias/card-2")]),
+    "a thing that is with an agent and placed again": (
+        "escrow",
+        [lambda w: place(w, "mias/sword")],
+    ),
+    "a thing that another party places": (
+        "escrow",
+        [
+            lambda w: take_back(w, "mias/sword"),
+            lambda w: place(w, "mias/sword", by="ben"),
+        ],
+    ),
+    "a card that another party takes back": (
+        "escrow",
+        [lambda w: take_back(w, "mias/card-1", by="ben")],
+    ),
+    "a card that is taken back from nobody": (
+        "escrow",
+        [lambda w: take_back(w, "mias/card-3", by="ben")],
     ),
     "a review by who reviews nothing": ("roles", [lambda w: qualify(w, "kay")]),
 }

@@ -24,6 +24,8 @@ from ledger.proof.vkey import VerifierKey
 from ledger.rules.canonical import encode
 from ledger.rules.compose import Draft
 from ledger.rules.errors import Malformed
+from tests.goods import register_card
+from tests.terms import publish_terms, terms
 from tests.unit.proof.oracle import slow_leaf
 from tests.worlds import World
 
@@ -102,6 +104,22 @@ def test_the_recipient_of_an_offer_belongs_to_the_proof(world: World) -> None:
     world.publish()
 
     assert indices(world.prover.prove("cards/1")) == [0, 1, 2, 3, 4, 5, 7, 9, 10, 11]
+
+
+def test_the_agent_of_a_card_and_the_terms_it_sells_under_belong_to_the_proof(
+    world: World,
+) -> None:
+    publish_terms(world, terms())
+    register_card(world, "cards/1", "shop", agent="zoe")
+    register_card(world, "cards/2", "shop")
+    world.publish()
+
+    # The trade policy (10) and zoe (8).
+    proof = world.prover.prove("cards/1")
+    assert indices(proof) == [0, 1, 2, 3, 4, 5, 8, 9, 10, 11]
+    report = verify_proof(proof, world.vkey)
+    assert (report.verdict, report.replayed) == ("valid", "10/10")
+    assert indices(world.prover.prove("cards/2")) == [0, 1, 2, 3, 4, 5, 9, 12]
 
 
 def test_key_events_and_roles_of_every_signer_belong_to_the_proof(world: World) -> None:

@@ -602,3 +602,93 @@ def test_the_importer_owns_the_namespace(market: Meaning) -> None:
     message = "the namespace is another party's"
 
     assert broken(market, presented("bob", NEW)) == (message, "owner", "shop", "bob")
+
+
+# What is with an agent
+
+CARD = "item/cards/7"
+
+
+def card(owner: str, agent: str | None = None, stream: str = CARD) -> Entry:
+    signers = [(owner, "owner")]
+    return entry("card-registered/1", stream, {"owner": owner}, signers=signers, agent=agent)
+
+
+def placed(owner: str) -> Entry:
+    return entry("item-escrowed/1", CARD, {}, signers=[(owner, "owner")], agent="bob")
+
+
+def taken_back(owner: str) -> Entry:
+    return entry("item-withdrawn/1", CARD, {}, signers=[(owner, "owner")])
+
+
+def on_card(act: Entry) -> Entry:
+    act.document["stream"] = CARD
+    return act
+
+
+def sold_on() -> Entry:
+    return on_card(moved("shop", "bob", ("shop", "owner"), ("bob", "recipient")))
+
+
+def offered_on() -> Entry:
+    return on_card(offered("shop", "bob"))
+
+
+def frozen_on() -> Entry:
+    return on_card(frozen())
+
+
+def test_what_was_placed_and_taken_back_moves_again(market: Meaning) -> None:
+    take(market, card("shop", "bob"), taken_back("shop"), placed("shop"), taken_back("shop"))
+    take(market, sold_on())
+
+    assert (market.items[CARD].owner, market.items[CARD].agent) == ("bob", None)
+
+
+def test_a_card_is_registered_once_by_the_owner_of_its_namespace(market: Meaning) -> None:
+    found = broken(market, card("shop"), card("shop"))
+    assert found == ("an item was registered twice", "owner", "shop", "shop")
+    found = broken(market, card("bob", stream="item/cards/2"))
+    assert found == ("the namespace is another party's", "owner", "shop", "bob")
+
+
+@pytest.mark.parametrize("act", [sold_on(), offered_on()])
+def test_what_is_with_an_agent_does_not_move_by_its_owners_hand(
+    market: Meaning, act: Entry
+) -> None:
+    found = broken(market, card("shop", "bob"), act)
+
+    assert found == ("an item moved that is with an agent", "escrow", "bob", "shop")
+
+
+def test_an_item_is_with_one_agent_at_a_time(market: Meaning) -> None:
+    found = broken(market, item("shop", CARD), placed("shop"), placed("shop"))
+
+    assert found == ("an item moved that is with an agent", "escrow", "bob", "shop")
+
+
+def test_only_its_owner_places_an_item_and_takes_it_back(market: Meaning) -> None:
+    found = broken(market, item("shop", CARD), placed("bob"))
+    assert found == ("another party placed an item", "escrow", "shop", "bob")
+    found = broken(market, placed("shop"), taken_back("bob"))
+    assert found == ("another party took an item back", "escrow", "shop", "bob")
+
+
+def test_nothing_is_taken_back_from_nobody(market: Meaning) -> None:
+    found = broken(market, item("shop", CARD), taken_back("shop"))
+
+    assert found == ("an item was taken back from nobody", "escrow", None, "shop")
+
+
+def test_a_frozen_item_is_not_placed(market: Meaning) -> None:
+    found = broken(market, item("shop", CARD), frozen_on(), placed("shop"))
+
+    assert found == ("a frozen item was placed with an agent", "frozen", "shop", None)
+
+
+def test_placing_ends_an_offer_and_is_a_signature_for_the_item(market: Meaning) -> None:
+    take(market, item("shop", CARD), offered_on(), placed("shop"))
+
+    thing = market.items[CARD]
+    assert (thing.offered_to, thing.agent, thing.signed_for) == (None, "bob", True)

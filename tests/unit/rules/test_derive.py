@@ -17,12 +17,13 @@ from ledger.rules import errors
 from ledger.rules.canonical import encode
 from ledger.rules.commands import Command, Signer, read_command
 from ledger.rules.compose import Draft, Sealing
-from ledger.rules.digests import timer_id
+from ledger.rules.digests import terms_digest, timer_id
 from ledger.rules.errors import Malformed, Refused, RuleError
 from ledger.rules.kinds import EVENT_TYPES, KINDS
 from ledger.rules.parties import KEYS_MAX
 from ledger.rules.state import Party
 from ledger.rules.text import format_time, time_us
+from tests.goods import CARD_CLASS, card_body, placing_body
 from tests.money import money_body
 from tests.shops import listing_body
 from tests.terms import terms
@@ -423,6 +424,17 @@ def shops(small: Small) -> None:
     small.act("pay-out/1", ("shop", "owner"), ("ann", "cashier"), **money_body("shop", 300))
 
 
+def goods(small: Small) -> None:
+    """Cards and a thing are placed with an agent, and one is taken back."""
+    with_agent = {"agent": "bob", "terms": terms_digest(terms())}
+    for number in (1, 2):
+        body = card_body(f"cards/card-{number}", **with_agent)
+        small.act("register-card/1", ("shop", "owner"), **body)
+    small.act("withdraw-from-escrow/1", ("shop", "owner"), item="cards/card-2")
+    body = {"class": CARD_CLASS, "product": "gift-cards", **with_agent}
+    small.act("place-in-escrow/1", ("shop", "owner"), **placing_body("cards/card-2", **body))
+
+
 @cache
 def story() -> tuple[Small, tuple[Command, ...]]:
     """A log that holds every kind of command."""
@@ -459,6 +471,7 @@ def story() -> tuple[Small, tuple[Command, ...]]:
     body = {"effective_at": None, "policy": terms(), "replaces": None}
     small.do(small.draft("publish-trade-policy/1", ("operator", "root"), **body))
     shops(small)
+    goods(small)
     commands = tuple(entry.command for entry in small.entries if entry.command)
     assert {command.kind for command in commands} == set(KINDS)
     assert {entry.type for entry in small.entries} == set(EVENT_TYPES) - {"key-revoked/1"}

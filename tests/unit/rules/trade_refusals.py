@@ -5,11 +5,24 @@ from __future__ import annotations
 from ledger.rules import errors, trade_errors
 from ledger.rules.digests import listing_digest, terms_digest
 from ledger.rules.text import format_time
+from tests.goods import CARD_CLASS
 from tests.shops import listing_body
 from tests.terms import terms
 from tests.unit.rules.refusing import Found, expect, refusal
 from tests.unit.rules.small import HOUR_US, Small
 from tests.unit.rules.test_balances import counter, paying_out, topping_up
+from tests.unit.rules.test_cards import (
+    CARD,
+    SWORD,
+    TERMS,
+    armed,
+    placed,
+    placing,
+    registering,
+    reserved,
+    stocked,
+    withdrawing,
+)
 from tests.unit.rules.test_shops import (
     GIFT,
     ending,
@@ -114,3 +127,37 @@ def _balance_too_low() -> Found:
     small = counter()
     small.do(topping_up(small, 5))
     return expect(small, paying_out(small, 6), currency="CNY", held="5", asked="6")
+
+
+@refusal(trade_errors.ClassWithoutTerms)
+def _class_without_terms() -> Found:
+    small = stocked()
+    draft = registering(small, agent="ann", terms=TERMS, **{"class": "voucher"})
+    return expect(small, draft, item_class="voucher")
+
+
+@refusal(trade_errors.GoodsDiffer)
+def _goods_differ() -> Found:
+    small = armed()
+    draft = placing(small, **{"class": CARD_CLASS})
+    return expect(small, draft, item=SWORD, item_class=CARD_CLASS, product="swords")
+
+
+@refusal(trade_errors.ItemEscrowed)
+def _item_escrowed() -> Found:
+    small = placed()
+    draft = placing(small, item=CARD)
+    return expect(small, draft, item=CARD, agent="ann")
+
+
+@refusal(trade_errors.ItemNotEscrowed)
+def _item_not_escrowed() -> Found:
+    small = armed()
+    return expect(small, withdrawing(small, item=SWORD), item=SWORD)
+
+
+@refusal(trade_errors.ItemReserved)
+def _item_reserved() -> Found:
+    small = placed()
+    reserved(small, CARD)
+    return expect(small, withdrawing(small), item=CARD, order="some order")
