@@ -13,8 +13,11 @@ from api.config import Config, mark_of
 from api.custody import key_file, own_mark, signing_key, tree_signer, vault_wrapper
 from api.disk import DiskGuard, floor_of
 from ledger.application import Ledger
+from ledger.cards.fingerprints import Peppers
 from ledger.clock import Clock
 from ledger.hardware.key import HardwareKey
+from ledger.hardware.wrapping import HardwareWrapper
+from ledger.keyfiles import KeyFiles
 from ledger.log.extending import TreeSigner
 from ledger.log.gate import Gate, GatedSigner, MarkReader
 from ledger.log.mark import Mark
@@ -29,6 +32,7 @@ from ledger.proof.keys import P256_ORDER
 from ledger.record.nonces import NonceStore
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
+from ledger.registry import Registry
 from ledger.rules.compose import Context
 from ledger.rules.model import POLICY_STREAM
 from ledger.rules.state import Policy
@@ -38,6 +42,7 @@ from projections.runner import Runner
 Random = Callable[[int], bytes]
 
 VAULT_FOLDER = "vault"
+CARD_INDEX = "index.sqlite"
 SEED_BYTES = 32
 
 
@@ -80,7 +85,28 @@ class House:
             origin=self.origin,
             guard=self.admit,
             takes_turns=True,
+            registry=self.registry,
         )
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Tells card keys apart; its index is made when the first one comes.
+
+        Raises:
+            HardwareKeyUnavailable: The vault's keys are wrapped, and the module cannot be used.
+
+        """
+        folder = self.folder / VAULT_FOLDER
+        return Registry(
+            folder / CARD_INDEX,
+            Peppers(KeyFiles(folder, random=self.random, wrapper=self._wrapper)),
+            recorder=self.recorder,
+            vault=self.vault,
+        )
+
+    @cached_property
+    def _wrapper(self) -> HardwareWrapper | None:
+        return vault_wrapper(self.config, random=self.random)
 
     @cached_property
     def vault(self) -> Vault:
@@ -94,7 +120,7 @@ class House:
             self.folder / VAULT_FOLDER,
             origin=self.origin,
             random=self.random,
-            wrapper=vault_wrapper(self.config, random=self.random),
+            wrapper=self._wrapper,
         )
 
     @cached_property
@@ -218,7 +244,9 @@ class House:
         return None if found is None else found.head.leaf
 
     def close(self) -> None:
-        """Close the connections to the database."""
+        """Close the connections to the database, and the index of card keys."""
+        if "registry" in self.__dict__:
+            self.registry.close()
         self.recorder.engine.dispose()
 
     def __enter__(self) -> Self:

@@ -86,6 +86,12 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "signer-unavailable": ("The signer cannot be reached", "无法连接签名者"),
     "signer-refused": ("The signer refused to serve", "签名者拒绝服务"),
     "signer-protocol": ("Not in the signer's protocol", "不符合签名者协议"),
+    "commitment-differs": ("Not what was committed to", "与承诺值不符"),
+    "card-duplicate": ("You have registered this card key already", "您已登记过该卡密"),
+    "card-rejected": ("The card key cannot be registered", "该卡密无法登记"),
+    "uploads-capped": ("Too many card keys were rejected today", "今日被拒卡密过多"),
+    "card-index-unavailable": ("Card keys cannot be checked now", "暂时无法核对卡密"),
+    "parcel-refused": ("The parcel does not open", "无法打开交付包"),
     "hardware-key-unavailable": (
         "A hardware key cannot be used",
         "无法使用硬件模块中的密钥",

@@ -39,6 +39,7 @@ from ledger.record.keys import KeyDirectory
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.stored import read_stored
 from ledger.record.vault import SealingSession, Vault
+from ledger.registry import Registry, Sitting
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
 from ledger.rules.errors import CommandConflict, RuleError
@@ -78,6 +79,7 @@ class _Decided:
     """Outcomes of one batch: refusals at once, index and leaf until the receipts exist."""
 
     sealing: SealingSession
+    cards: Sitting | None
     refused: dict[int, Refusal] = field(default_factory=dict)
     known: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     fresh: dict[int, tuple[int, bytes]] = field(default_factory=dict)
@@ -98,6 +100,7 @@ class Ledger(Application[str]):
         origin: str,
         guard: Guard = _no_guard,
         takes_turns: bool = False,
+        registry: Registry | None = None,
     ) -> None:
         """Build on an open recorder.
 
@@ -110,6 +113,8 @@ class Ledger(Application[str]):
             guard: Asked before anything is decided; refuses by raising.
             takes_turns: After it lost a race it waits for its turn at the head, where it would
                 otherwise decide again and again in vain.
+            registry: Tells card keys apart that were registered before; without one none is
+                looked at.
 
         """
         codec.install()
@@ -118,7 +123,7 @@ class Ledger(Application[str]):
         super().__init__()
         self._clock, self._issue, self._vault = clock, issue, vault
         self.origin = origin
-        self._guard = guard
+        self._guard, self._registry = guard, registry
         self._takes_turns, self._turns = takes_turns, 0
         self._keys = KeyDirectory(recorder)
         self._lock = threading.Lock()
@@ -174,6 +179,7 @@ class Ledger(Application[str]):
             OutcomeUnknown: COMMIT gave no answer: send the same bytes again to learn it.
             DatabaseUnavailable: Nothing was recorded.
             EntryDamaged: A stored entry that something must be decided on was changed.
+            CardIndexUnavailable: Card keys could not be reserved; nothing was recorded.
 
         """
         with self._lock:
@@ -224,22 +230,36 @@ class Ledger(Application[str]):
                 self._tip.forget()
 
     def _commit(self, prepared: Sequence[Prepared]) -> list[Outcome]:
-        decided = _Decided(self._vault.session())
-        with self._turn() as alone:
+        with self._turn() as alone, self._sitting() as cards:
+            decided = _Decided(self._vault.session(), cards)
             draft = self._tip.draft()
             draft.look_up([one.command for one in prepared if one.command is not None])
             for position, one in enumerate(prepared):
                 self._decide(position, one, draft, decided)
             delay = _receipt_delay(draft)
             reach(CrashPoint.DECIDED)
+            if cards is not None:
+                cards.keep()
+                reach(CrashPoint.INDEXED)
             if draft.entries:
                 self._recorder.append(draft.batch())
         if draft.entries:
             self._tip.adopt(draft)
             reach(CrashPoint.COMMITTED)
+            if cards is not None:
+                cards.confirm(draft.size)
         else:
             self._check_read(decided, draft, alone=alone)
         return self._outcomes(len(prepared), draft, decided, delay)
+
+    @contextmanager
+    def _sitting(self) -> Iterator[Sitting | None]:
+        """Begin to reserve card keys, where they are told apart here."""
+        if self._registry is None:
+            yield None
+            return
+        with self._registry.sitting() as sitting:
+            yield sitting
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:
@@ -268,7 +288,7 @@ class Ledger(Application[str]):
             command = _readable(one)
             known = draft.find_command(command.by, command.id)
             if known is None:
-                decided.fresh[position] = self._append(command, one, draft, decided.sealing)
+                decided.fresh[position] = self._append(command, one, draft, decided)
             elif known.digest.hex() == command.digest:
                 decided.known[position] = known.index, self._leaf_of(known.index, draft)
             else:
@@ -282,7 +302,7 @@ class Ledger(Application[str]):
             decided.refused[position] = refusal
 
     def _append(
-        self, command: Command, one: Prepared, draft: Draft, sealing: SealingSession
+        self, command: Command, one: Prepared, draft: Draft, decided: _Decided
     ) -> tuple[int, bytes]:
         if one.kind is None:
             raise _fault(one)
@@ -292,7 +312,14 @@ class Ledger(Application[str]):
         _check_cancel(command, draft)
         check_before_write(command, facts, draft)
         # Before the entries: what the vault cannot take is refused alone, and leaves none of them.
-        boxes = [_box(sealing, subject, sealed, draft.size) for subject, sealed in one.opened]
+        boxes = [
+            _box(decided.sealing, subject, sealed, draft.size) for subject, sealed in one.opened
+        ]
+        if decided.cards is not None:
+            # Last of all: a key that is reserved is not refused any more.
+            decided.cards.admit(
+                command, one.opened, at=at, index=draft.size, get_stream=draft.stream
+            )
         own = draft.seal(command, one.submission.sigs, facts, at)
         draft.disclosures += boxes
         return own.index, bytes.fromhex(own.leaf)

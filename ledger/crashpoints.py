@@ -22,6 +22,8 @@ class CrashPoint(StrEnum):
     """The signatures of a submission hold."""
     DECIDED = "C3"
     """A batch is decided and sealed in memory."""
+    INDEXED = "K1"
+    """The card keys of a batch are reserved in their index, durably; nothing is recorded."""
     INSERTED = "C4"
     """The rows are inserted in an open transaction."""
     BEFORE_COMMIT = "C5"

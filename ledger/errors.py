@@ -17,6 +17,12 @@ LedgerError
 ├── LedgerNotOpen          the folder or database holds no ledger
 ├── LedgerExists           `init` was asked to overwrite a ledger
 ├── KeyFileInvalid         a key file is missing, unreadable or not a key
+├── CommitmentDiffers      a sealed card key or code is not the one that was committed to
+├── CardDuplicate          the uploader has registered this card key already
+├── CardRejected           the card key cannot be registered; why is not said
+├── UploadsCapped          too many of the uploader's card keys were rejected today
+├── CardIndexUnavailable   nobody can tell whether a card key was registered before
+├── ParcelRefused          a delivered parcel does not open at its place
 └── HardwareKeyUnavailable a key in a hardware module cannot be found or used
 """
 
@@ -136,3 +142,39 @@ class HardwareKeyUnavailable(LedgerError):
     """A key in a hardware module cannot be found or used; nothing was signed with it."""
 
     code = "hardware-key-unavailable"
+
+
+class CommitmentDiffers(LedgerError):
+    """A sealed card key or code does not open the commitment of its command."""
+
+    code = "commitment-differs"
+
+
+class CardDuplicate(LedgerError):
+    """The uploader has registered this card key already, for the item that is named."""
+
+    code = "card-duplicate"
+
+
+class CardRejected(LedgerError):
+    """The card key cannot be registered; the uploader does not learn why."""
+
+    code = "card-rejected"
+
+
+class UploadsCapped(LedgerError):
+    """Too many of the uploader's card keys were rejected today; none is taken until tomorrow."""
+
+    code = "uploads-capped"
+
+
+class CardIndexUnavailable(LedgerError):
+    """Nobody can tell whether a card key was registered before; nothing was recorded."""
+
+    code = "card-index-unavailable"
+
+
+class ParcelRefused(LedgerError):
+    """A parcel does not open with this key at this place, or holds no card."""
+
+    code = "parcel-refused"

@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from api.cli import (
+    cards,
     checks,
     demo,
     doctor,
@@ -46,6 +47,7 @@ app.add_typer(keystore.app, name="keystore")
 app.add_typer(items.app, name="item")
 app.add_typer(entries.app, name="entry")
 app.add_typer(policy.app, name="policy")
+app.add_typer(cards.app, name="cards")
 
 
 def main() -> None:

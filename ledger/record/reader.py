@@ -114,6 +114,11 @@ class LedgerReader:
         with reading(self._engine) as connection:
             return [SealedEntry(*row) for row in entries_of(connection, sorted(streams), **bound)]
 
+    def entries_of_type(self, type_: str, start: int, *, limit: int) -> list[SealedEntry]:
+        """Return the first entries of a type at or above a 0-based index, in order."""
+        query = select(ENTRY).where(_E.type == type_, _E.index >= start).order_by(_E.index)
+        return self._select(query.limit(limit))
+
     def last_of_stream(self, stream: str, *, lte_index: int | None = None) -> SealedEntry | None:
         """Return the newest entry of a stream, optionally at or below an index of the log."""
         query = select(ENTRY).where(_E.stream == stream).order_by(_E.seq.desc()).limit(1)

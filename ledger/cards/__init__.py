@@ -1,0 +1,1 @@
+"""Card keys: committed to in public, kept in boxes, told apart by their fingerprints."""
