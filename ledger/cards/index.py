@@ -130,6 +130,7 @@ class CardIndex:
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "cache_size=-65536",
+                "wal_autocheckpoint=4000",
             ):
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.executescript(_SCHEMA)

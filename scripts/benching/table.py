@@ -8,6 +8,7 @@ from benching import (
     appending,
     auditing,
     comparing,
+    duplicates,
     growing,
     importing,
     latency,
@@ -34,4 +35,5 @@ LINES: Final = (
     Line("growth-append", 1.5, growing.appends, at_most=True, cores=1, turns_a_round=1),
     Line("growth-proof", 1.5, growing.proofs, at_most=True, cores=1),
     Line("growth-provenance", 1.5, growing.provenance, at_most=True, cores=1),
+    Line("duplicate-key", 1.3, duplicates.checks, at_most=True, cores=1),
 )
