@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -53,6 +54,8 @@ app.add_typer(cards.app, name="cards")
 def main() -> None:
     """Run the command line and end the process."""
     collect_seldom()
+    # A core file would hold whatever secrets this process has in hand.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.exit(run(sys.argv[1:]))
 
 

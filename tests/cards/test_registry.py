@@ -435,7 +435,10 @@ def test_a_confirmation_that_fails_takes_nothing_back(shop: House) -> None:
         patch.setattr(CardIndex, "confirm", failing)
         assert upload(shop, ["K1"]).accepted == 1
 
-    with reopened(shop, START_US + 100 * 24 * HOUR_US) as later:
+    assert isinstance(shop.clock, FixedClock)
+    shop.clock.advance(100 * 24 * HOUR_US)
+    assert upload(shop, ["K1"], "rival").rejected == 1
+    with reopened(shop, START_US + 200 * 24 * HOUR_US) as later:
         assert upload(later, ["K1"], "rival").rejected == 1
 
 
