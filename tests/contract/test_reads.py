@@ -72,6 +72,19 @@ def test_a_stream_is_read_in_order_and_up_to_an_index(adapter: LedgerRecorder) -
     assert adapter.stream_entries("item/shop/none") == []
 
 
+def test_the_entries_of_a_type_come_in_order_from_an_index_on(adapter: LedgerRecorder) -> None:
+    entries = [
+        make_entry(index)._replace(type="card-registered/1" if index % 2 else "item-registered/1")
+        for index in range(6)
+    ]
+    write(adapter, make_batch(adapter.head(), *entries))
+
+    assert adapter.entries_of_type("card-registered/1", 0, limit=9) == entries[1::2]
+    assert adapter.entries_of_type("card-registered/1", 2, limit=1) == [entries[3]]
+    assert adapter.entries_of_type("card-registered/1", 6, limit=9) == []
+    assert adapter.entries_of_type("no-such-type/1", 0, limit=9) == []
+
+
 def test_the_last_entry_of_a_stream_at_an_index(adapter: LedgerRecorder) -> None:
     fill_two_streams(adapter)
 

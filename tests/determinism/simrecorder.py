@@ -246,6 +246,11 @@ class SimRecorder(LedgerRecorder):
         self.link.reading("streams")
         return self._states(streams, below=below)
 
+    def entries_of_type(self, type_: str, start: int, *, limit: int) -> list[SealedEntry]:
+        self.link.reading("type")
+        rows = self.database.entries[start:]
+        return [row for row in rows if row.type == type_][:limit]
+
     def _states(self, streams: Collection[str], *, below: int | None = None) -> list[SealedEntry]:
         found: list[SealedEntry] = []
         for stream in sorted(streams):
