@@ -93,6 +93,7 @@ class Keeper:
             self._look_next_s = now_s + LOOK_EVERY_S
             await self._step("standing", self._look)
             await self._step("disk", self._house.disk.admit)
+            await self._step("alerts", self._alert)
         await self._step("projections", self._house.runner.catch_up)
         if "standing" in self._failures:
             # Nothing may be written or signed: what follows could only fail for the same reason.
@@ -121,6 +122,17 @@ class Keeper:
             return
         self._house.publisher.publish()
         self._shown = self._house.reader.published_size()
+
+    def _alert(self) -> None:
+        """Tell staff, once, who tried to register a card key of somebody else."""
+        for each in self._house.registry.untold():
+            _LOG.warning(
+                "card-key-of-another",
+                party=each.owner,
+                stream=f"item/{each.item}",
+                other_party=each.other_owner,
+                other_stream=f"item/{each.other_item}",
+            )
 
     def _look(self) -> None:
         """Look where the database stands now, so that a lock begins and ends by itself."""

@@ -39,13 +39,14 @@ from ledger.record.keys import KeyDirectory
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.stored import read_stored
 from ledger.record.vault import SealingSession, Vault
-from ledger.registry import Registry, Sitting
+from ledger.registry import Registry
 from ledger.rules.commands import Command
 from ledger.rules.derive import derive
 from ledger.rules.errors import CommandConflict, RuleError
 from ledger.rules.model import LOG_STREAM
 from ledger.rules.parties import cancelled_command
 from ledger.rules.state import Log, Stream
+from ledger.sitting import Sitting
 from ledger.submission import Prepared, SealedValue, Submission, prepare, settle
 
 ATTEMPTS = 20
@@ -258,7 +259,7 @@ class Ledger(Application[str]):
         if self._registry is None:
             yield None
             return
-        with self._registry.sitting() as sitting:
+        with Sitting(self._registry) as sitting:
             yield sitting
 
     @contextmanager

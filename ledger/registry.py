@@ -12,7 +12,6 @@ from __future__ import annotations
 import hmac
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,12 +27,10 @@ from ledger.rules.commands import Command
 from ledger.rules.errors import Malformed
 from ledger.rules.model import TERMS_STREAM
 from ledger.rules.state import Stream, Terms
-from ledger.submission import SealedValue
 
 KIND: Final = "register-card/1"
 TYPE: Final = "card-registered/1"
 CARD: Final = "card"
-CODE: Final = "code"
 BEHIND_MAX: Final = 10_000
 """So many cards that the index lacks are read at once, by whoever uploads next."""
 _CHUNK: Final = 500
@@ -84,10 +81,7 @@ class Registry:
         self._recorder, self._vault = recorder, vault
         self._lock = threading.RLock()
         self._index: CardIndex | None = None
-
-    def sitting(self) -> Sitting:
-        """Begin a batch."""
-        return Sitting(self)
+        self._seen: CardIndex | None = None
 
     def ready(self, get_stream: GetStream) -> CardIndex:
         """Open the index once, and see that it knows every card of the log.
@@ -146,19 +140,27 @@ class Registry:
             CardIndexUnavailable: The index cannot be read.
 
         """
-        with self._lock:
-            if self._index is None and not self._path.exists():
-                return []
-            index = self._index or CardIndex(self._path)
-            return index.sightings()
+        index = self._as_it_is()
+        return [] if index is None else index.sightings()
+
+    def untold(self) -> list[Sighting]:
+        """Return what staff were not told of yet; each is returned once, to one process.
+
+        Raises:
+            CardIndexUnavailable: The index cannot be written.
+
+        """
+        index = self._as_it_is()
+        return [] if index is None else index.untold()
 
     def close(self) -> None:
         """Close the index, and forget the peppers."""
         with self._lock:
             self._peppers.forget()
-            if self._index is not None:
-                self._index.close()
-                self._index = None
+            for index in (self._index, self._seen):
+                if index is not None:
+                    index.close()
+            self._index = self._seen = None
 
     def claim(self, command: Command, opening: Opening, get_stream: GetStream) -> Claim:
         """Write what a command claims. Raises as `Peppers.fingerprints` does."""
@@ -177,6 +179,13 @@ class Registry:
         """Say whether a command is in the log, whoever wrote it last."""
         found = self._recorder.find_command(by, command_id)
         return found is not None and found.digest == digest
+
+    def _as_it_is(self) -> CardIndex | None:
+        """Open the index without looking whether it knows all cards; None where there is none."""
+        with self._lock:
+            if self._index is None and self._seen is None and self._path.exists():
+                self._seen = CardIndex(self._path)
+            return self._index or self._seen
 
     def _opened(self) -> CardIndex:
         index = CardIndex(self._path)
@@ -261,112 +270,17 @@ class Registry:
         held = self._vault.open(subject, index=at, name=CARD, box=boxes.get(CARD, b""))
         _, _, value = held.decode("utf-8", "replace").partition("\n")
         opening = read_opening(CARD, value)
-        _check(CARD, command.body, opening)
+        check_sealed(CARD, command.body, opening)
         return opening
 
 
-class Sitting:
-    """The cards of one batch: reserved together, before the batch is recorded."""
+def check_sealed(what: str, body: Mapping[str, Any], opening: Opening) -> None:
+    """Hold a sealed card or code against the body that commits to it.
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._open = ExitStack()
-        self._index: CardIndex | None = None
-        self._failed: CardIndexUnavailable | None = None
-        self._claims: list[tuple[Claim, int]] = []
+    Raises:
+        CommitmentDiffers: It is another one.
 
-    def __enter__(self) -> Sitting:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        # What was not kept is not reserved.
-        self._undo()
-
-    def admit(
-        self,
-        command: Command,
-        opened: Sequence[tuple[str, SealedValue]],
-        *,
-        at: int,
-        index: int,
-        get_stream: GetStream,
-    ) -> None:
-        """Reserve the key of a card; returns at once for any other command.
-
-        Args:
-            command: Accepted by the rules.
-            opened: Its sealed values.
-            at: Time of its entry, in microseconds.
-            index: Index of its entry.
-            get_stream: The state before it.
-
-        Raises:
-            CommitmentDiffers: Key or code is not the one that the command commits to.
-            Malformed: A sealed value is no card or code.
-            CardDuplicate: The signer has registered the key already.
-            CardRejected: The key cannot be registered.
-            UploadsCapped: Too many of the signer's keys were rejected today.
-            CardIndexUnavailable: Nobody can tell.
-            HardwareKeyUnavailable: Peppers are wrapped, and the module cannot be used.
-
-        """
-        if command.kind != KIND:
-            return
-        values = {sealed.name: sealed.value for _, sealed in opened}
-        opening = _checked(CARD, command.body, values)
-        _checked(CODE, command.body, values)
-        if self._failed is not None:
-            raise self._failed
-        try:
-            found = self._begin(get_stream)
-            claim = self._registry.claim(command, opening, get_stream)
-            found.reserve(claim, now=at, is_recorded=self._registry.is_recorded)
-        except CardIndexUnavailable as failed:
-            self._failed = failed
-            raise
-        self._claims.append((claim, index))
-
-    def keep(self) -> None:
-        """Make the reservations durable. Raises `CardIndexUnavailable`: there are none."""
-        try:
-            if self._failed is not None:
-                # What was reserved before it failed may be undone: nothing may be recorded.
-                raise self._failed
-            self._open.close()
-        except CardIndexUnavailable:
-            self._undo()
-            if self._claims:
-                raise
-
-    def confirm(self, size: int) -> None:
-        """Note that the batch is recorded, and the log's size; good to have, and never needed."""
-        if self._index is not None and self._claims:
-            with suppress(CardIndexUnavailable):
-                self._index.confirm(self._claims, size=size)
-
-    def _undo(self) -> None:
-        undone = Undone()
-        self._open.__exit__(Undone, undone, None)
-
-    def _begin(self, get_stream: GetStream) -> CardIndex:
-        if self._index is None:
-            index = self._registry.ready(get_stream)
-            self._open.enter_context(index.writing())
-            self._index = index
-        return self._index
-
-
-class Undone(Exception):
-    """A batch ended without its reservations."""
-
-
-def _checked(what: str, body: Mapping[str, Any], values: Mapping[str, str]) -> Opening:
-    opening = read_opening(what, values[what])
-    _check(what, body, opening)
-    return opening
-
-
-def _check(what: str, body: Mapping[str, Any], opening: Opening) -> None:
+    """
     check_opening(Place(what, body["item"], body["product"]), body[what], opening)
 
 

@@ -22,7 +22,9 @@ from api.policies.publishing import terms_recorded
 from api.timers import SYSTEM
 from ledger.log.reader import LogReader
 from ledger.registry import Filled
+from ledger.rules.items import item_stream
 from ledger.rules.merchants import merchant_stream
+from ledger.rules.state import Item as ItemState
 from ledger.rules.state import Namespace, Published
 from ledger.rules.text import check_namespace, check_party
 from ledger.rules.trade_state import Merchant
@@ -106,7 +108,8 @@ def reindex(*, folder: Dir, as_json: Json = False) -> None:
     out = Output(as_json=as_json)
     with writing(folder, out) as house, out.progress("reading card keys") as step:
         filled = house.registry.reindex(house.ledger.stream, step)
-    _show(out, filled)
+        doubles = _doubles(house, filled)
+    _show(out, filled, doubles)
 
 
 @app.command("repepper")
@@ -115,7 +118,8 @@ def repepper(*, folder: Dir, as_json: Json = False) -> None:
     out = Output(as_json=as_json)
     with writing(folder, out) as house, out.progress("reading card keys") as step:
         version, filled = house.registry.repepper(house.ledger.stream, step)
-    _show(out, filled, pepper=version)
+        doubles = _doubles(house, filled)
+    _show(out, filled, doubles, pepper=version)
 
 
 @app.command("sightings")
@@ -135,13 +139,32 @@ def sightings(*, folder: Dir, as_json: Json = False) -> None:
     Output(as_json=as_json).result({"schema": 1, "sightings": found}, *map(plain, found))
 
 
-def _show(out: Output, filled: Filled, **more: int) -> None:
+def _doubles(house: House, filled: Filled) -> list[dict[str, str | None]]:
+    """Name both items of each double, and the orders that they were sold by."""
+    return [
+        {
+            "item": each.item,
+            "order": _order_of(house, each.item),
+            "other": each.other,
+            "other_order": _order_of(house, each.other),
+        }
+        for each in filled.doubles
+    ]
+
+
+def _order_of(house: House, item: str) -> str | None:
+    found = house.ledger.stream(item_stream(item))
+    known = found is not None and isinstance(found.state, ItemState) and found.state.goods
+    return known.order if known else None
+
+
+def _show(out: Output, filled: Filled, doubles: list[dict[str, str | None]], **more: int) -> None:
     document: dict[str, Any] = {
         "schema": 1,
         **more,
         "cards": filled.cards,
         "unreadable": filled.unreadable,
-        "doubles": [each._asdict() for each in filled.doubles],
+        "doubles": doubles,
     }
     out.result(document, plain({name: each for name, each in document.items() if name != "schema"}))
 

@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS fingerprint (
 CREATE TABLE IF NOT EXISTS sighting (
   owner TEXT NOT NULL, day INTEGER NOT NULL, command BLOB NOT NULL, at INTEGER NOT NULL,
   item TEXT NOT NULL, other_owner TEXT NOT NULL, other_item TEXT NOT NULL,
+  told INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (owner, day, command)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pepper (version INTEGER PRIMARY KEY, mark BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL);
@@ -52,6 +53,8 @@ _HOLDER: Final = (
     "SELECT c.id, c.item, c.owner, c.command_id, c.command, c.not_after, c.shared, c.entry"
     " FROM fingerprint f JOIN card c ON c.id = f.card WHERE f.version = ? AND f.digest = ?"
 )
+
+_SIGHTINGS: Final = "SELECT owner, day, command, at, item, other_owner, other_item FROM sighting"
 
 
 class Claim(NamedTuple):
@@ -255,8 +258,24 @@ class CardIndex:
     def sightings(self) -> list[Sighting]:
         """Return who tried to register keys of others, oldest first; for staff only."""
         with self._lock, self._failures():
-            rows = self._connection.execute("SELECT * FROM sighting ORDER BY at, item")
+            rows = self._connection.execute(f"{_SIGHTINGS} ORDER BY at, item")
             return [Sighting(*row) for row in rows]
+
+    def untold(self) -> list[Sighting]:
+        """Return sightings that nobody was told of yet; each is returned once, to one process.
+
+        Raises:
+            CardIndexUnavailable: The index cannot be written.
+
+        """
+        query = f"{_SIGHTINGS} WHERE told = 0 ORDER BY at, item"
+        with self._lock, self._failures():
+            if self._connection.execute(f"{query} LIMIT 1").fetchone() is None:
+                return []
+            with self.writing():
+                found = [Sighting(*row) for row in self._connection.execute(query)]
+                self._connection.execute("UPDATE sighting SET told = 1 WHERE told = 0")
+        return found
 
     def _reserve(self, claim: Claim, now: int, is_recorded: IsRecorded) -> None:
         found = [(each, self._holder(each)) for each in claim.fingerprints]
@@ -320,7 +339,7 @@ class CardIndex:
 
     def _note(self, claim: Claim, holder: Holder, now: int) -> None:
         self._connection.execute(
-            "INSERT OR IGNORE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
             Sighting(
                 claim.owner,
                 now // DAY_US,

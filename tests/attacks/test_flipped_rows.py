@@ -86,7 +86,7 @@ def test_nothing_is_decided_on_a_stream_that_was_changed(
     changed = stored._replace(entry=stored.entry.replace(old, new, 1))
     world.ledger._tip.forget()
     with monkeypatch.context() as patch:
-        patch.setattr(world.recorder, "stream_entries", lambda _name: [changed])
+        patch.setattr(world.recorder, "entries_of_streams", lambda _names: [changed])
 
         with pytest.raises(EntryDamaged) as refused:
             world.send(sent)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import json
+import logging
 import os
 import shutil
 from dataclasses import replace
@@ -14,6 +18,8 @@ from api.cards import card_order
 from api.desk import Hand, write
 from api.folder import LedgerFolder
 from api.house import House
+from api.keeper import Keeper
+from api.logs import configure
 from ledger.application import Accepted
 from ledger.cards.commitments import Opening, write_opening
 from ledger.cards.index import CLOCKS_DIFFER_US, CardIndex
@@ -286,8 +292,48 @@ def test_staff_see_both_streams_of_a_key_that_was_tried(shop: House) -> None:
     assert seen.item.startswith("rival-cards/")
 
 
+def test_staff_are_told_once_of_each_by_whichever_process_looks_first(shop: House) -> None:
+    upload(shop, ["K1", "K2"])
+    assert shop.registry.untold() == []
+    upload(shop, ["K1"], "rival")
+    with reopened(shop) as other:
+        (first,) = other.registry.untold()
+        upload(shop, ["K2"], "rival")
+        (second,) = shop.registry.untold()
+
+        assert other.registry.untold() == []
+
+    assert shop.registry.sightings() == [first, second]
+
+
+async def _one_round(house: House) -> dict[str, str]:
+    keeper = Keeper(house)
+    await keeper.round()
+    return dict(keeper.failures)
+
+
+def test_a_server_warns_of_it_in_its_log(shop: House) -> None:
+    first = upload(shop, ["K1"]).first
+    upload(shop, ["K1"], "rival")
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:]
+    configure("warning", stream)
+    try:
+        assert [asyncio.run(_one_round(shop)) for _ in range(2)] == [{}, {}]
+    finally:
+        logging.getLogger().handlers[:] = before
+
+    (told,) = map(json.loads, stream.getvalue().splitlines())
+    assert (told["event"], told["level"]) == ("card-key-of-another", "warning")
+    assert (told["party"], told["other_party"]) == ("rival", "shop")
+    assert told["stream"].startswith("item/rival-cards/")
+    assert told["other_stream"] == f"item/{first}"
+    assert "K1" not in stream.getvalue()
+
+
 def test_nobody_made_an_index_where_no_card_was_registered(shop: House) -> None:
     assert shop.registry.sightings() == []
+    assert shop.registry.untold() == []
     assert not index_of(shop).exists()
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import sqlite3
 import subprocess
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -253,6 +255,22 @@ def test_an_index_that_was_lost_is_made_again_and_a_pepper_added(
     assert made == {"schema": 1, "cards": 2, "unreadable": 0, "doubles": []}
     assert peppered == {"schema": 1, "pepper": 2, "cards": 2, "unreadable": 0, "doubles": []}
     assert (again["accepted"], again["duplicates"]) == (0, 2)
+
+
+def test_two_items_that_hold_one_key_are_named_with_their_orders(
+    program: Program, ledger: Path, tmp_path: Path
+) -> None:
+    file = keys_file(tmp_path / "keys.csv", ["K1"])
+    first = program.json("cards", "upload", file, "--dir", ledger, *UPLOAD)["first"]
+    with closing(sqlite3.connect(ledger / "vault" / "index.sqlite")) as index:
+        index.execute("DELETE FROM fingerprint")
+        index.commit()
+    rival = ("--merchant", "rival", *UPLOAD[2:])
+    second = program.json("cards", "upload", file, "--dir", ledger, *rival)["first"]
+
+    doubles = program.json("cards", "reindex", "--dir", ledger)["doubles"]
+
+    assert doubles == [{"item": second, "order": None, "other": first, "other_order": None}]
 
 
 def test_people_see_the_rows_and_never_a_key(

@@ -26,7 +26,7 @@ from ledger.record.copying import copy_to_file
 from ledger.record.database import open_engine, reading, writing
 from ledger.record.tables import METADATA
 from projections.tables import ROWS as VIEWS
-from tests.architecture.house import MODULES
+from tests.architecture.house import MODULES, ROOT
 from tests.kills.customers import Customer
 from tests.kills.sites import make_site
 from tests.nodes.subset import FORBIDDEN, faults_of, faults_of_source, faults_of_table, writes
@@ -144,8 +144,11 @@ def test_a_life_of_a_ledger_needs_no_more_than_the_subset(
 
 
 def test_no_source_file_asks_for_more() -> None:
-    assert len(MODULES) > 100
-    assert [fault for path in MODULES for fault in faults_of_source(path)] == []
+    # The index of card keys is a SQLite file on every machine, and never lies on a server.
+    portable = [path for path in MODULES if path != ROOT / "ledger" / "cards" / "index.py"]
+
+    assert len(portable) == len(MODULES) - 1 > 100
+    assert [fault for path in portable for fault in faults_of_source(path)] == []
 
 
 @pytest.mark.parametrize("table", [*METADATA.sorted_tables, *VIEWS], ids=lambda table: table.name)
