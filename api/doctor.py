@@ -27,6 +27,7 @@ from ledger.proof.errors import VerificationError
 from ledger.record.errors import RecordError
 from ledger.record.schema import check_schema
 from ledger.record.settings import settings_of
+from ledger.registry import BEHIND_MAX
 from ledger.rules.entries import read_entry
 from ledger.rules.errors import RuleError
 
@@ -229,6 +230,22 @@ def _lost(house: House) -> Iterator[Check]:
         yield ok(name, "every row has its box")
 
 
+def _cards(house: House) -> Iterator[Check]:
+    name, standing = "card keys", house.registry.look()
+    do = f"Run `yinzheng cards reindex --dir {house.folder}`."
+    if not standing.registered:
+        yield ok(name, "none are registered")
+    elif standing.ahead:
+        yield wrong(name, "the index knows more than the log", do)
+    elif standing.lacking > BEHIND_MAX:
+        yield wrong(name, f"the index lacks more than {BEHIND_MAX}: none can be registered", do)
+    elif standing.lacking:
+        what = "lacks" if standing.there else "is not there, and would lack"
+        yield warning(name, f"the index {what} {standing.lacking}: the next upload reads them", do)
+    else:
+        yield ok(name, "the index knows all")
+
+
 _LOOKS: Final[Sequence[tuple[str, Callable[[House], Iterator[Check]]]]] = (
     ("schema", _schema),
     ("settings", _settings),
@@ -239,4 +256,5 @@ _LOOKS: Final[Sequence[tuple[str, Callable[[House], Iterator[Check]]]]] = (
     ("views", _views),
     ("unpublished", _unpublished),
     ("sealed values", _lost),
+    ("card keys", _cards),
 )

@@ -62,6 +62,23 @@ class Filled(NamedTuple):
     doubles: tuple[Double, ...]
 
 
+class Standing(NamedTuple):
+    """Where the index stands to the log, as it was found.
+
+    Attributes:
+        registered: Whether the log holds a card at all.
+        there: Whether there is an index.
+        ahead: Whether the index knows more than the log.
+        lacking: How many cards of the log it lacks, counted up to one more than `BEHIND_MAX`.
+
+    """
+
+    registered: bool
+    there: bool
+    ahead: bool
+    lacking: int
+
+
 class Registry:
     """The card keys of one ledger. Thread-safe."""
 
@@ -132,6 +149,25 @@ class Registry:
             with index.writing():
                 self._mark(index)
                 return version, self._fill(index, get_stream, progress)
+
+    def look(self) -> Standing:
+        """Look where the index stands to the log; changes nothing.
+
+        Raises:
+            CardIndexUnavailable: It cannot be read, or a pepper is not the one that it was.
+            HardwareKeyUnavailable: Peppers are wrapped, and the module cannot be used.
+
+        """
+        index, cards = self._as_it_is(), self._recorder.entries_of_type
+        size = 0 if index is None else index.size()
+        if index is not None:
+            self._check_marks(index)
+        return Standing(
+            bool(cards(TYPE, 0, limit=1)),
+            index is not None,
+            size > self._recorder.head().size,
+            len(cards(TYPE, size, limit=BEHIND_MAX + 1)),
+        )
 
     def sightings(self) -> list[Sighting]:
         """Return who tried to register keys of others; for staff only.

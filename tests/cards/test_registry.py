@@ -16,6 +16,7 @@ import pytest
 
 from api.cards import card_order
 from api.desk import Hand, write
+from api.doctor import examine
 from api.folder import LedgerFolder
 from api.house import House
 from api.keeper import Keeper
@@ -303,7 +304,7 @@ def test_staff_are_told_once_of_each_by_whichever_process_looks_first(shop: Hous
 
         assert other.registry.untold() == []
 
-    assert shop.registry.sightings() == [first, second]
+    assert set(shop.registry.sightings()) == {first, second}
 
 
 async def _one_round(house: House) -> dict[str, str]:
@@ -486,6 +487,50 @@ def test_a_confirmation_that_fails_takes_nothing_back(shop: House) -> None:
     assert upload(shop, ["K1"], "rival").rejected == 1
     with reopened(shop, START_US + 200 * 24 * HOUR_US) as later:
         assert upload(later, ["K1"], "rival").rejected == 1
+
+
+def checked(house: House) -> tuple[str, str]:
+    (found,) = [each for each in examine(house).checks if each.name == "card keys"]
+    return found.status.value, found.found
+
+
+def test_the_doctor_says_where_the_index_stands(
+    shop: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert checked(shop) == ("ok", "none are registered")
+    upload(shop, ["K1", "K2"])
+    assert checked(shop) == ("ok", "the index knows all")
+
+    shop.registry.close()
+    older = index_of(shop).read_bytes()
+    upload(shop, ["K3"])
+    shop.registry.close()
+    index_of(shop).write_bytes(older)
+    assert checked(shop) == ("warning", "the index lacks 1: the next upload reads them")
+    monkeypatch.setattr("api.doctor.BEHIND_MAX", 0)
+    assert checked(shop) == ("wrong", "the index lacks more than 0: none can be registered")
+    monkeypatch.setattr("api.doctor.BEHIND_MAX", BEHIND_MAX)
+    shop.registry.close()
+    index_of(shop).unlink()
+    assert checked(shop) == (
+        "warning",
+        "the index is not there, and would lack 3: the next upload reads them",
+    )
+    assert not index_of(shop).exists()
+
+
+def test_the_doctor_finds_a_pepper_or_an_index_of_another_ledger(shop: House) -> None:
+    upload(shop, ["K1"])
+    index = shop.registry.ready(shop.ledger.stream)
+    with index.writing():
+        index.advance(10_000)
+    assert checked(shop) == ("wrong", "the index knows more than the log")
+
+    shop.registry.close()
+    (shop.folder / "vault" / "pepper-1").write_bytes(bytes(32))
+    status, found = checked(shop)
+    assert status == "could-not-check"
+    assert found.startswith("the pepper 1 of card keys is not the one")
 
 
 def test_only_the_vault_holds_anything_of_a_key(shop: House) -> None:
