@@ -34,6 +34,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
+from api.trade_status import TRADE_STATUS
 from ledger import errors as ledger
 from ledger.domain.invariants import InvariantBroken
 from ledger.errors import LedgerError
@@ -42,7 +43,6 @@ from ledger.log.errors import LogError
 from ledger.record import errors as record
 from ledger.record.errors import RecordError
 from ledger.rules import errors as rules
-from ledger.rules import trade_errors as trade
 from ledger.rules.errors import RuleError
 from projections import errors as views
 from projections.errors import ProjectionError
@@ -260,19 +260,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     rules.ImportedPartyClaimed: _CLASH,
     rules.PolicyUnchanged: _CLASH,
     rules.PolicyPending: _CLASH,
-    trade.UnknownMerchant: _CLASH,
-    trade.NamespaceDiffers: _CLASH,
-    trade.QualificationEnded: _NEVER,
-    trade.SupplierNotQualified: _CLASH,
-    trade.BalanceTooLow: _CLASH,
-    trade.UnknownListing: _CLASH,
-    trade.ListingEnded: _CLASH,
-    trade.ListingUnchanged: _CLASH,
-    trade.ClassWithoutTerms: _NEVER,
-    trade.GoodsDiffer: _CLASH,
-    trade.ItemEscrowed: _CLASH,
-    trade.ItemNotEscrowed: _CLASH,
-    trade.ItemReserved: _CLASH,
+    **dict(TRADE_STATUS.items()),
     rules.NoticeTooShort: _NEVER,
     rules.NoticeTooLong: _NEVER,
     rules.AlreadyOpen: _CLASH,

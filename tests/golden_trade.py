@@ -10,10 +10,12 @@ from pathlib import Path
 
 from ledger.log.export import export_log
 from ledger.log.reader import LogReader
+from ledger.rules.text import b64encode
 from tests.databases import sqlite_file_url
 from tests.golden_story import HOUR_US, publisher_of
-from tests.goods import CARD_CLASS, place_in_escrow, register_card, withdraw_from_escrow
+from tests.goods import CARD_CLASS, ITEM_CLASS, place_in_escrow, register_card, withdraw_from_escrow
 from tests.money import pay_out, top_up
+from tests.orders import confirm_payment, expire_order, order_of, pay_order, place_order
 from tests.shops import end_listing, publish_listing, qualify, revoke_qualification
 from tests.terms import publish_terms, terms
 from tests.worlds import World
@@ -36,6 +38,7 @@ def play(world: World) -> None:
     _shops(world)
     _money(world)
     _goods(world)
+    _orders(world)
 
 
 def _terms(world: World) -> None:
@@ -85,3 +88,32 @@ def _goods(world: World) -> None:
     world.transfer("mias/card-3", to="ben")
     world.register_item("mias/sword")
     place_in_escrow(world, "mias/sword", "mia", "system")
+
+
+def _orders(world: World) -> None:
+    """Orders are paid from a balance and from outside, with too much and too little; two are not.
+
+    The last one waits for its payment.
+    """
+    qualify(world, "mia", "rex", namespace="mias", **{"class": CARD_CLASS})
+    publish_listing(world, "mias/points", "mia", **{"class": CARD_CLASS})
+    qualify(world, "mia", "rex", namespace="mias", **{"class": ITEM_CLASS})
+    price = {"amount": "50001", "currency": "CNY"}
+    sword = {"class": ITEM_CLASS, "price": price, "product": "swords"}
+    publish_listing(world, "mias/sword", "mia", **sword)
+    world.register("zoe")
+    top_up(world, "ben", "kay", 19_800)
+    for number in (4, 5, 6, 7):
+        register_card(world, f"mias/card-{number}", "mia", agent="system")
+    world.register_item("mias/blade")
+    place_in_escrow(world, "mias/blade", "mia", "system")
+    pay_order(world, place_order(world, "ben", "mias/points", "mias/card-4", "mias/card-5"))
+    bought = place_order(world, "zoe", "mias/sword", "mias/blade", key=b64encode(bytes([9] * 32)))
+    confirm_payment(world, bought, "kay", 50_000)
+    confirm_payment(world, bought, "kay", 50_003, provider="wechat")
+    confirm_payment(world, bought, "kay", 50_001)
+    left = place_order(world, "zoe", "mias/points", "mias/card-6", "mias/card-7")
+    world.clock.advance(order_of(world, left).pay_by - world.clock.now())
+    expire_order(world, left)
+    confirm_payment(world, left, "kay", 19_800)
+    place_order(world, "ben", "mias/points", "mias/card-7", "mias/card-6")

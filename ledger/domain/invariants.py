@@ -16,6 +16,7 @@ from ledger.rules.model import Fact, View
 from ledger.rules.state import UNKNOWN, Item
 
 _MOVES = frozenset({"item-transferred/1", "sale-imported/1", "provenance-gap-recorded/1"})
+_RESERVED = "item-reserved/1"
 _BY_IMPORT = frozenset({"sale-imported/1", "provenance-gap-recorded/1"})
 
 
@@ -35,8 +36,8 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
 
     Raises:
         InvariantBroken: An item would move without its owner, while frozen, or from somebody who
-            does not hold it; or an import would touch what a key holder signed for; or money
-            would come from nowhere.
+            does not hold it; or an import would touch what a key holder signed for; or an item
+            would be reserved twice; or money would come from nowhere, or from another order.
 
     """
     signed = {signer.party for signer in command.signers}
@@ -44,11 +45,14 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
     for fact in facts:
         if "postings" in fact.data:
             _check_balanced(fact.data["postings"])
+            _check_escrow(fact)
         if not fact.stream.startswith("item/"):
             continue
         found = view.stream(fact.stream)
         before = found.state if found and isinstance(found.state, Item) else None
         owner = owners.get(fact.stream, before.owner if before else UNKNOWN)
+        if fact.type == _RESERVED:
+            _check_reserved(before)
         if fact.type in _MOVES:
             _check_move(fact, before, owner, signed)
         if "to" in fact.data or "owner" in fact.data:
@@ -62,6 +66,23 @@ def _check_balanced(postings: Sequence[Mapping[str, str]]) -> None:
     for currency, total in sums.items():
         if total:
             raise InvariantBroken("money would come from nowhere", currency=currency, sum=total)
+
+
+def _check_escrow(fact: Fact) -> None:
+    """Check that an order's stream moves the escrow of its own lines alone."""
+    room, _, order = fact.stream.partition("/")
+    for posting in fact.data["postings"]:
+        account = posting["account"]
+        own = room == "claim" or account.startswith(f"escrow/{order}/")
+        if account.startswith("escrow/") and not own:
+            raise InvariantBroken("another order's escrow would move", order=order, account=account)
+
+
+def _check_reserved(before: Item | None) -> None:
+    goods = before.goods if before else None
+    if goods is None or goods.order is not None:
+        order = goods.order if goods else None
+        raise InvariantBroken("an item would be reserved twice", order=order)
 
 
 def _check_move(fact: Fact, before: Item | None, owner: str, signed: set[str]) -> None:

@@ -11,6 +11,7 @@ both. These invariants are written apart, over the plain documents:
   policy      trade policies follow each other with notice (`ledger.proof.meaning_terms`)
   money       movements of money are as `ledger.proof.meaning_money` says
   shops       merchants and listings are as `ledger.proof.meaning_shops` says
+  orders      orders and their payments are as `ledger.proof.meaning_orders` says
 With a partial log, what its streams do not show is not judged.
 
 Specification: docs/spec.md section 11.
@@ -24,6 +25,7 @@ from typing import Any
 
 from ledger.proof.errors import Tampered
 from ledger.proof.meaning_money import MoneyMeaning
+from ledger.proof.meaning_orders import OrdersMeaning
 from ledger.proof.meaning_shops import ShopsMeaning
 from ledger.proof.meaning_terms import TermsMeaning
 from ledger.rules.digests import key_id
@@ -83,10 +85,12 @@ class Meaning:
     terms: TermsMeaning = field(default_factory=TermsMeaning)
     shops: ShopsMeaning = field(default_factory=ShopsMeaning)
     money: MoneyMeaning = field(init=False)
+    orders: OrdersMeaning = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with no money anywhere."""
+        """Begin with no money anywhere, and nothing ordered."""
         self.money = MoneyMeaning(self.complete)
+        self.orders = OrdersMeaning(self.complete, self.shops, self.terms)
 
     def take(self, entry: Entry, cause: Entry) -> None:
         """Check one entry and remember what it changed.
@@ -101,7 +105,7 @@ class Meaning:
         """
         command = cause.document["command"]
         if entry is cause:
-            self.money.end()
+            self._end()
             self._check_signers(command)
             self._learn_keys(command)
         judge = _JUDGES.get(entry.type)
@@ -110,7 +114,11 @@ class Meaning:
 
     def finish(self) -> None:
         """Check that nothing is outstanding after the last entry. Raises `Tampered`."""
+        self._end()
+
+    def _end(self) -> None:
         self.money.end()
+        self.orders.end()
 
     def _check_signers(self, command: dict[str, Any]) -> None:
         if command["kind"] == "open-ledger/1":
@@ -180,6 +188,7 @@ class Meaning:
         thing, owner = self.items[document["stream"]], _signer(command, "owner")
         if thing.owner != owner:
             raise _broken("escrow", "another party took an item back", thing.owner, owner)
+        self.orders.check_free(document["stream"])
         if thing.agent is None:
             raise _broken("escrow", "an item was taken back from nobody", None, thing.owner)
         thing.agent = None
@@ -193,6 +202,7 @@ class Meaning:
     def _transferred(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         thing, data = self.items[document["stream"]], document["data"]
         signers = {signer["party"] for signer in command["signers"]}
+        self.orders.check_free(document["stream"])
         _check_hand(thing, data)
         _check_at_hand(thing)
         if data["to"] not in signers:
@@ -203,6 +213,7 @@ class Meaning:
 
     def _offered(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         thing = self.items[document["stream"]]
+        self.orders.check_free(document["stream"])
         if thing.owner != _signer(command, "owner"):
             raise _broken("owner", "another party offered", thing.owner, _signer(command, "owner"))
         if thing.frozen:
@@ -256,7 +267,30 @@ class Meaning:
         self.shops.end(command)
 
     def _moved(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.orders.check_accounts(document)
         self.money.take(document)
+
+    def _placed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.orders.place(document, command, self._owner)
+
+    def _owner(self, item: str) -> str | None:
+        """Say whose an item is that an agent may sell now."""
+        thing = self.items.get(item)
+        return thing.owner if thing and thing.agent is not None and not thing.frozen else None
+
+    def _reserved(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.orders.reserve(document)
+        self.items[document["stream"]].offered_to = None
+
+    def _freed(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.orders.free(document)
+
+    def _order_expired(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.orders.expire(document)
+
+    def _paid(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.orders.pay(document, command)
+        self._moved(document, command)
 
     def _balance(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
         self.money.say(document)
@@ -291,6 +325,11 @@ _JUDGES: dict[str, _Judge] = {
     "balance-topped-up/1": Meaning._moved,
     "balance-paid-out/1": Meaning._moved,
     "balance-changed/1": Meaning._balance,
+    "order-placed/1": Meaning._placed,
+    "item-reserved/1": Meaning._reserved,
+    "item-freed/1": Meaning._freed,
+    "order-expired/1": Meaning._order_expired,
+    "payment-confirmed/1": Meaning._paid,
 }
 
 

@@ -24,6 +24,12 @@ class TermsMeaning:
     """The trade policies so far: digest, first moment in force, notice that the next one needs."""
 
     published: list[tuple[str, datetime, int]] = field(default_factory=list)
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def in_force(self, at: datetime) -> tuple[str | None, dict[str, Any]]:
+        """Return digest and document of the trade policy in force at a time; None before any."""
+        since = [digest for digest, effective_at, _ in self.published if effective_at <= at]
+        return (since[-1], self.documents[since[-1]]) if since else (None, {})
 
     def take(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         """Check the entry of a `publish-trade-policy/1` and remember its policy.
@@ -39,6 +45,7 @@ class TermsMeaning:
             raise _broken("the first trade policy replaces one", None, body["replaces"])
         since = _moment(body["effective_at"]) if self.published else at
         digest = terms_digest(body["policy"])
+        self.documents[digest] = body["policy"]
         self.published.append((digest, since, max(_DAYS, body["policy"]["notice_days"])))
 
     def _check_successor(self, body: dict[str, Any], at: datetime) -> None:

@@ -66,8 +66,10 @@ class Counts:
 
 Observe = Callable[[Entry, Stream | None, Stream, Entry | None], None]
 
-_ATTESTED_KINDS = frozenset({"import-sale/1", "claim-imported-party/1", "top-up/1"})
-_SYSTEM_KINDS = frozenset({"open-ledger/1", "complete-key-change/1"})
+_ATTESTED_KINDS = frozenset(
+    {"import-sale/1", "claim-imported-party/1", "top-up/1", "confirm-payment/1"}
+)
+_SYSTEM_KINDS = frozenset({"open-ledger/1", "complete-key-change/1", "expire-order/1"})
 _GAP = "provenance-gap-recorded/1"
 
 

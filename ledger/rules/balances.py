@@ -24,15 +24,16 @@ from ledger.rules.parties import party_of
 from ledger.rules.text import PROVIDERS
 
 
-def _amount(given: Given) -> tuple[str, int]:
+def amount_of(given: Given) -> tuple[str, int]:
+    """Read the body's amount as currency and minor units. Raises `Malformed` where it is 0."""
     money = given.body["amount"]
     if money["amount"] == "0":
         raise Malformed("command.body.amount.amount", "is zero")
     return money["currency"], int(money["amount"])
 
 
-def _check_other(given: Given, cashier: str) -> None:
-    party = given.body["party"]
+def check_other(cashier: str, party: str) -> None:
+    """Accept a cashier that serves another party. Raises `WrongSigners`."""
     if cashier == party:
         raise WrongSigners("a cashier does not serve itself", party=party, signer=cashier)
 
@@ -40,8 +41,8 @@ def _check_other(given: Given, cashier: str) -> None:
 def _top_up(given: Given) -> list[Fact]:
     party = given.body["party"]
     party_of(given, party)
-    _check_other(given, given.command.signers[0].party)
-    currency, amount = _amount(given)
+    check_other(given.command.signers[0].party, party)
+    currency, amount = amount_of(given)
     if not given.policy.knows(currency):
         raise UnknownCurrency("the policy has no such currency", currency=currency)
     return [_fact(given, "balance-topped-up/1", currency, amount)]
@@ -51,8 +52,8 @@ def _pay_out(given: Given) -> list[Fact]:
     party, (owner, cashier) = given.body["party"], given.command.signers
     if owner.party != party:
         raise WrongSigners("another party signs", party=party, signer=owner.party)
-    _check_other(given, cashier.party)
-    currency, amount = _amount(given)
+    check_other(cashier.party, party)
+    currency, amount = amount_of(given)
     return [_fact(given, "balance-paid-out/1", currency, -amount)]
 
 
@@ -88,4 +89,5 @@ KINDS = (
 EVENTS = (
     EventType("balance-topped-up/1", _DATA, account_after, "money came in"),
     EventType("balance-paid-out/1", _DATA, account_after, "money was paid out"),
+    EventType("balance-changed/1", {"after": AFTER}, account_after, "a trade moved money"),
 )

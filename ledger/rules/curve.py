@@ -4,7 +4,8 @@ Signature libraries accept Ed25519 keys of small order, under which anybody can 
 keys of mixed order, over which verifiers disagree. Each key is checked once, at registration.
 Keys are public, so nothing here runs in constant time.
 
-Specification: RFC 8032 section 5.1 (edwards25519), FIPS 186-5 and SEC 1 section 2.3.4 (P-256).
+Specification: RFC 8032 section 5.1 (edwards25519), FIPS 186-5 and SEC 1 section 2.3.4 (P-256), RFC
+7748 sections 5 and 6.1 (Curve25519).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import lru_cache
 from ledger.rules.errors import WeakKey
 
 ED25519_BYTES = 32
+X25519_BYTES = 32
 P256_BYTES = 65
 
 _CACHED_KEYS_MAX = 4096
@@ -23,6 +25,18 @@ _P = 2**255 - 19
 _L = 2**252 + 27742317777372353535851937790883648493
 _D = -121665 * pow(121666, -1, _P) % _P
 _ROOT_OF_MINUS_ONE = pow(2, (_P - 1) // 4, _P)
+
+# Curve25519: the u of every point of small order, on the curve and on its twist. With one of them
+# every secret key agrees on the same bytes (RFC 7748 section 6.1).
+_SMALL_U = frozenset(
+    {
+        0,
+        1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+        _P - 1,
+    }
+)
 
 # P-256: y^2 = x^3 - 3 x + B over the integers modulo Q.
 _Q = 2**256 - 2**224 + 2**192 + 2**96 - 1
@@ -66,6 +80,32 @@ def check_p256(raw: bytes) -> None:
     fault = _p256_fault(bytes(raw))
     if fault is not None:
         raise WeakKey(fault, alg="p256")
+
+
+def check_x25519(raw: bytes) -> None:
+    """Accept a public key for X25519 that an agreement can be made with.
+
+    Args:
+        raw: The key, 32 bytes: u, little-endian.
+
+    Raises:
+        WeakKey: Another length, u not below p, or a point of small order.
+
+    Spec: RFC 7748 section 5, without its masking of the highest bit.
+
+    """
+    fault = _x25519_fault(raw)
+    if fault is not None:
+        raise WeakKey(fault, alg="x25519")
+
+
+def _x25519_fault(raw: bytes) -> str | None:
+    if len(raw) != X25519_BYTES:
+        return f"the key is {len(raw)} bytes, expected {X25519_BYTES}"
+    u = int.from_bytes(raw, "little")
+    if u >= _P:
+        return "the key is not canonical: u is not below p"
+    return "the key has small order" if u in _SMALL_U else None
 
 
 # The faults are cached as values: an exception would not be, and a weak key could be sent again.

@@ -17,7 +17,9 @@ from ledger.rules import (
     listings,
     merchants,
     opening,
+    orders,
     parties,
+    payments,
     roles,
     terms,
 )
@@ -31,7 +33,7 @@ from ledger.rules.text import b64decode
 
 _FAMILIES = (
     *(opening, parties, roles, items, imports),
-    *(terms, merchants, listings, balances, cards),
+    *(terms, merchants, listings, balances, cards, orders, payments),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})

@@ -19,7 +19,7 @@ from ledger.rules.trade_state import Account
 
 HOLDINGS_MAX: Final = 64
 POSTINGS_MAX: Final = 64
-_LIMIT: Final = 10**38
+AMOUNT_LIMIT: Final = 10**38
 
 POSTING: Final[schema.Schema] = {
     "account": schema.account,
@@ -47,7 +47,7 @@ def changed(account: Account, currency: str, change: int) -> Account:
 
     """
     amount = account.held(currency) + change
-    if amount >= _LIMIT:
+    if amount >= AMOUNT_LIMIT:
         raise TooLarge("the account would hold too much", digits=len(str(amount)), most=38)
     rest = [each for each in account.holdings if each[0] != currency]
     holdings = sorted([*rest, (currency, amount)] if amount else rest)

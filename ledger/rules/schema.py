@@ -200,6 +200,7 @@ name = text.check_name
 amount = text.check_amount
 signed = text.check_signed
 account = text.check_account
+uuid7 = text.check_uuid7
 
 
 def base64(value: Any, field: str) -> None:

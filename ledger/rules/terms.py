@@ -27,7 +27,8 @@ from ledger.rules.text import format_time, time_us
 
 DAY_US = 24 * 3600 * 1_000_000
 AHEAD_DAYS_MAX = 730
-OLD_KEPT = 64
+# Three years at the shortest notice: longer than any line of an order waits for a deadline.
+OLD_KEPT = 160
 
 
 def terms_in_force(given: Given) -> Published | None:

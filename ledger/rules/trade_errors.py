@@ -4,10 +4,12 @@ Refused
 ├── UnknownMerchant  NamespaceDiffers  QualificationEnded  SupplierNotQualified
 ├── UnknownListing  ListingEnded  ListingUnchanged
 ├── BalanceTooLow
-└── ClassWithoutTerms  GoodsDiffer  ItemEscrowed  ItemNotEscrowed  ItemReserved
+├── OrderExists  UnknownOrder  AgreementDiffers  SnapshotDiffers  PriceDiffers  CurrencyMixed
+├── ClassWithoutTerms  GoodsDiffer  ItemEscrowed  ItemNotEscrowed  ItemNotForSale  ItemReserved
+└── NotBuyer  OrderNotOpen  AmountDiffers  TimerNotDue
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-sections 9.9 to 9.11.
+sections 9.9 to 9.12.
 """
 
 from __future__ import annotations
@@ -63,6 +65,42 @@ class BalanceTooLow(Refused):
     code = "balance-too-low"
 
 
+class OrderExists(Refused):
+    """An order of this number was placed already."""
+
+    code = "order-exists"
+
+
+class UnknownOrder(Refused):
+    """No such order in this log."""
+
+    code = "unknown-order"
+
+
+class AgreementDiffers(Refused):
+    """The buyer agreed to another text than that of the trade policy in force."""
+
+    code = "agreement-differs"
+
+
+class SnapshotDiffers(Refused):
+    """The listing is not, or no longer, what the buyer saw."""
+
+    code = "snapshot-differs"
+
+
+class PriceDiffers(Refused):
+    """The listing asks for another price than the buyer signed."""
+
+    code = "price-differs"
+
+
+class CurrencyMixed(Refused):
+    """One order is in one currency."""
+
+    code = "currency-mixed"
+
+
 class ClassWithoutTerms(Refused):
     """The trade policy says nothing of this class of goods."""
 
@@ -91,3 +129,33 @@ class ItemReserved(Refused):
     """An order is made for the item."""
 
     code = "item-reserved"
+
+
+class ItemNotForSale(Refused):
+    """The item is in nobody's escrow, so nobody can deliver it."""
+
+    code = "item-not-for-sale"
+
+
+class NotBuyer(Refused):
+    """Only its buyer acts on an order."""
+
+    code = "not-buyer"
+
+
+class OrderNotOpen(Refused):
+    """The order is paid, has expired, or its time to pay is over."""
+
+    code = "order-not-open"
+
+
+class AmountDiffers(Refused):
+    """The amount is not what is owed."""
+
+    code = "amount-differs"
+
+
+class TimerNotDue(Refused):
+    """There is nothing that this timer could do, or not yet."""
+
+    code = "timer-not-due"

@@ -435,6 +435,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "import-sale/1": {**item, **sale, "source": {"file": HEX, "row": 1}},
         "claim-imported-party/1": claim,
         **shop_bodies(),
+        **order_bodies(),
         "publish-trade-policy/1": {"effective_at": None, "policy": terms(), "replaces": None},
     }
 
@@ -452,6 +453,22 @@ def shop_bodies() -> dict[str, dict[str, Any]]:
         "register-card/1": card_body("cards/9"),
         "place-in-escrow/1": placing_body("cards/9"),
         "withdraw-from-escrow/1": {"item": "cards/9"},
+    }
+
+
+def order_bodies() -> dict[str, dict[str, Any]]:
+    """The bodies about orders and payments."""
+    order = {"order": "01930000-0000-7000-8000-000000000000"}
+    line = {"item": "cards/1", "listing": "cards/sword", "merchant": "ann", "price": "100"}
+    return {
+        "place-order/1": {
+            **order,
+            **{"agreement": HEX, "currency": "CNY", "key": None, "terms": HEX},
+            "lines": [{**line, "snapshot": HEX}],
+        },
+        "expire-order/1": {**order, "due": TIME},
+        "pay-order/1": {**order, "amount": PRICE},
+        "confirm-payment/1": {**order, "amount": PRICE, "provider": "internal"},
     }
 
 

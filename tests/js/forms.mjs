@@ -107,8 +107,8 @@ export const namespace = form(/^[a-z0-9][a-z0-9._-]{0,62}$/, "a namespace");
 export const origin = form(/^[a-z0-9][a-z0-9.-]{0,99}(\/[A-Za-z0-9._~-]{1,63}){0,6}$/, "an origin");
 export const name = form(/^[a-z][a-z0-9-]{0,39}$/, "a name");
 export const currency = form(/^[A-Z][A-Z0-9]{1,9}$/, "a currency");
-const amount = form(/^(0|[1-9][0-9]{0,37})$/, "an amount");
-const uuid7 = form(
+export const amount = form(/^(0|[1-9][0-9]{0,37})$/, "an amount");
+export const uuid7 = form(
   /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
   "a UUIDv7",
 );

@@ -12,6 +12,7 @@ import {
 import { need, partyStream, refuse } from "./state.mjs";
 import { GOODS_KINDS, atHand } from "./goods.mjs";
 import { MONEY_KINDS } from "./money.mjs";
+import { ORDER_KINDS } from "./orders.mjs";
 import { SHOP_KINDS } from "./shops.mjs";
 import { expectsTerms, publishTerms, termsBody } from "./terms.mjs";
 
@@ -387,4 +388,5 @@ export const KINDS = Object.assign(Object.create(null), {
   ...SHOP_KINDS,
   ...MONEY_KINDS,
   ...GOODS_KINDS,
+  ...ORDER_KINDS,
 });

@@ -6,17 +6,37 @@ import { need } from "./state.mjs";
 const stream = (body) => `balance/${body.party}`;
 const heldBy = (ledger, body) => ledger.state(stream(body)) ?? new Map();
 
-function moved(given, type, change) {
-  const { body, ledger } = given;
-  const { currency } = body.amount;
-  const held = new Map(heldBy(ledger, body));
-  held.set(currency, (held.get(currency) ?? 0n) + change);
-  need(String(held.get(currency)).length <= 38, "too-large");
+/** Say what an account holds after changes, each of an amount in a currency. */
+function afterwards(before, changes) {
+  const held = new Map(before);
+  for (const [currency, change] of changes) {
+    held.set(currency, (held.get(currency) ?? 0n) + change);
+    need(held.get(currency) >= 0n, "balance-too-low");
+    need(String(held.get(currency)).length <= 38, "too-large");
+  }
   const after = [...held]
     .filter(([, amount]) => amount !== 0n)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, amount]) => ({ amount: String(amount), currency: name }));
   need(after.length <= 64, "too-large");
+  return after;
+}
+
+/** What follows from postings for each balance that they name, by name. */
+export function balancesChanged(ledger, postings) {
+  const names = postings.map((one) => one.account).filter((name) => name.startsWith("balance/"));
+  return [...new Set(names)].sort().map((name) => {
+    const own = postings.filter((one) => one.account === name);
+    const changes = own.map((one) => [one.currency, BigInt(one.amount)]);
+    const after = afterwards(ledger.state(name) ?? new Map(), changes);
+    return [name, "balance-changed/1", { after }];
+  });
+}
+
+function moved(given, type, change) {
+  const { body, ledger } = given;
+  const { currency } = body.amount;
+  const after = afterwards(heldBy(ledger, body), [[currency, change]]);
   const postings = [
     { account: stream(body), amount: String(change), currency },
     { account: `external/${body.provider}`, amount: String(-change), currency },
@@ -63,4 +83,5 @@ const accountAfter = ({ document }) =>
 export const MONEY_EVENTS = {
   "balance-topped-up/1": accountAfter,
   "balance-paid-out/1": accountAfter,
+  "balance-changed/1": accountAfter,
 };

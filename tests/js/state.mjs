@@ -4,6 +4,7 @@ import * as f from "./forms.mjs";
 import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
 import { goodsEvents } from "./goods.mjs";
 import { MONEY_EVENTS } from "./money.mjs";
+import { ORDER_EVENTS } from "./orders.mjs";
 import { SHOP_EVENTS } from "./shops.mjs";
 import { termsPublished } from "./terms.mjs";
 
@@ -176,4 +177,5 @@ export const EVENTS = Object.assign(Object.create(null), {
   ...SHOP_EVENTS,
   ...MONEY_EVENTS,
   ...goodsEvents(newItem),
+  ...ORDER_EVENTS,
 });

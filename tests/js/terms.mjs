@@ -214,6 +214,12 @@ const document = (value, field) => {
 const current = (terms, at) =>
   terms.pending !== null && at >= terms.pending.since ? terms.pending : terms.inForce;
 
+/** The trade policy in force at a time, or null. */
+export function termsAt(ledger, at) {
+  const terms = ledger.state(STREAM);
+  return terms === undefined ? null : current(terms, at);
+}
+
 export function publishTerms({ at, body, ledger }) {
   need((body.replaces === null) === (body.effective_at === null), "malformed");
   const terms = ledger.state(STREAM);
@@ -236,7 +242,7 @@ export const termsBody = {
 };
 export const expectsTerms = { expects: () => STREAM, exact: true };
 
-const OLD_KEPT = 64;
+const OLD_KEPT = 160;
 
 /** The trade policy of a digest: in force, pending, or superseded and kept. */
 export function termsOf(terms, digest) {

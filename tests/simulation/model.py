@@ -16,12 +16,12 @@ from tests.simulation.oracle import (
     tagged,
     us,
 )
-from tests.simulation.stock import Stock
+from tests.simulation.orders import Orders
 
 Hold = tuple[str, bool]  # owner, frozen
 
 
-class Model(Stock):
+class Model(Orders):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -89,7 +89,10 @@ class Model(Stock):
         if stream.startswith("item/"):
             self.fold_item(stream[5:], type_, data, body, digest)
         elif stream.startswith("balance/"):
-            self.fold_postings(data["postings"])
+            # What a trade moved stands in the trade's own entry.
+            self.fold_postings(data.get("postings", []))
+        elif stream.startswith("order/"):
+            self.fold_order(stream[6:], type_, data, command)
         elif stream.startswith(("merchant/", "listing/")):
             self.fold_shop(type_, body)
         elif stream.startswith("namespace/"):
@@ -100,6 +103,7 @@ class Model(Stock):
             since = us(body["effective_at"]) if body["effective_at"] else self.at
             digest = tagged("trade-policy", canonical(body["policy"]))
             self.terms.append((digest, since, body["policy"]["notice_days"]))
+            self.policies[digest] = body["policy"]
             self.sold[digest] = {one["class"]: one["sells"] for one in body["policy"]["classes"]}
         elif stream != "log":
             self.fold_party(stream.removeprefix("party/"), type_, data, command, digest)
@@ -115,6 +119,9 @@ class Model(Stock):
             item["owner"] = data["owner"]
             if type_ == "card-registered/1":
                 self.fold_goods(item, type_, body)
+        elif type_ in {"item-reserved/1", "item-freed/1"}:
+            item["goods"] = item["goods"] | {"order": data.get("order")}
+            item["offer"] = None
         elif type_ in {"item-escrowed/1", "item-withdrawn/1"}:
             self.fold_goods(item, type_, body)
         elif type_ in {"sale-imported/1", "provenance-gap-recorded/1"}:

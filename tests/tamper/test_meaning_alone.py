@@ -22,6 +22,7 @@ from ledger.rules.text import format_time
 from tests.js.exports import Forger
 from tests.tamper.market import SIZE, Market
 from tests.tamper.operator import forger
+from tests.tamper.order_cases import ORDER_CASES
 from tests.tamper.trade_cases import TRADE_CASES
 from tests.terms import terms
 from tests.worlds import World
@@ -205,6 +206,7 @@ CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
     "a trade policy while another one waits": ("policy", [publish_terms]),
     "an import of a signed item": ("imports", [lambda w: sale(w, "old/relic")]),
     **TRADE_CASES,
+    **ORDER_CASES,
 }
 
 

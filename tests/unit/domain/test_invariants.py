@@ -10,6 +10,7 @@ import pytest
 from ledger.domain.invariants import InvariantBroken, check_before_write
 from ledger.rules.commands import Command
 from ledger.rules.model import Fact
+from tests.unit.rules.ordering import ITEMS, ORDER, placed
 from tests.unit.rules.small import Small
 
 ITEM = "item/cards/1"
@@ -173,3 +174,36 @@ def test_money_that_comes_from_nowhere_is_not_written() -> None:
     assert refusal.value.evidence == {"currency": "CNY", "sum": 1}
     postings[1]["amount"], postings[2]["currency"] = "-4", "CNY"
     check_before_write(command, facts, small)
+
+
+def test_an_item_is_reserved_once_and_only_where_an_agent_has_it() -> None:
+    small = placed()
+    command = next(each.command for each in reversed(small.entries) if each.command)
+    for item, order in ((ITEMS[0], ORDER), ("cards/9", None)):
+        if order is None:
+            small.register_item(item, "shop")
+        facts = [Fact(f"item/{item}", "item-reserved/1", {"order": "another"})]
+        with pytest.raises(InvariantBroken) as refusal:
+            check_before_write(command, facts, small)
+        assert str(refusal.value) == "an item would be reserved twice"
+        assert refusal.value.evidence == {"order": order}
+    facts = [Fact(f"item/{ITEMS[1]}", "item-reserved/1", {"order": "another"})]
+    check_before_write(command, facts, small)
+
+
+@pytest.mark.parametrize("stream", [f"order/{ORDER[:-1]}0", "balance/bob"])
+def test_the_escrow_of_an_order_moves_on_its_own_stream_or_a_claims(stream: str) -> None:
+    small = placed()
+    command = next(each.command for each in reversed(small.entries) if each.command)
+    account = f"escrow/{ORDER}/1"
+    postings = [
+        {"account": "balance/bob", "amount": "5", "currency": "CNY"},
+        {"account": account, "amount": "-5", "currency": "CNY"},
+    ]
+
+    with pytest.raises(InvariantBroken) as refusal:
+        check_before_write(command, [Fact(stream, "any/1", {"postings": postings})], small)
+    assert str(refusal.value) == "another order's escrow would move"
+    assert refusal.value.evidence == {"order": stream.partition("/")[2], "account": account}
+    for own in (f"order/{ORDER}", f"claim/{ORDER}"):
+        check_before_write(command, [Fact(own, "any/1", {"postings": postings})], small)

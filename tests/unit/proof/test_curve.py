@@ -6,10 +6,11 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledger.rules import curve
-from ledger.rules.curve import check_ed25519, check_p256
+from ledger.rules.curve import check_ed25519, check_p256, check_x25519
 from ledger.rules.errors import WeakKey
 from tests.unit.proof.signing import LOG_PUBLIC, P256_PUBLIC
 
@@ -262,3 +263,51 @@ def test_the_caches_are_bounded_and_keep_refusals() -> None:
 def test_keys_may_come_in_any_kind_of_bytes() -> None:
     check_ed25519(bytearray(LOG_PUBLIC))
     check_p256(bytearray(P256_PUBLIC))
+
+
+# Curve25519 is edwards25519 by u = (1 + y) / (1 - y); u = -1 has order 4 on its twist.
+HEIGHTS = {affine_decode(bytes.fromhex(point))[1] for point in TORSION} - {1}
+SMALL_U = sorted({(1 + y) * pow(1 - y, -1, P) % P for y in HEIGHTS} | {P - 1})
+
+
+def agreed(u: int) -> bool:
+    """Say whether OpenSSL agrees on anything with a public key: never on nothing but zeros."""
+    public = X25519PublicKey.from_public_bytes(u.to_bytes(32, "little"))
+    try:
+        X25519PrivateKey.from_private_bytes(bytes([7] * 32)).exchange(public)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("u", SMALL_U)
+def test_an_x25519_key_of_small_order_is_refused(u: int) -> None:
+    assert len(SMALL_U) == 5
+    assert not agreed(u)
+
+    error = refusal(check_x25519, u.to_bytes(32, "little"))
+    assert (error.message, error.evidence) == ("the key has small order", {"alg": "x25519"})
+
+
+@pytest.mark.parametrize("u", [P, P + 1, 2**255 - 1, 2**255, 2**256 - 1])
+def test_an_x25519_key_has_one_spelling(u: int) -> None:
+    error = refusal(check_x25519, u.to_bytes(32, "little"))
+    assert error.message == "the key is not canonical: u is not below p"
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_an_x25519_key_has_32_bytes(length: int) -> None:
+    error = refusal(check_x25519, bytes(length))
+    assert error.message == f"the key is {length} bytes, expected 32"
+
+
+@pytest.mark.parametrize("u", [2, 9, P - 2, *(max(SMALL_U[1:4]) + step for step in (-1, 1))])
+def test_an_x25519_key_beside_those_is_taken(u: int) -> None:
+    assert agreed(u)
+    check_x25519(u.to_bytes(32, "little"))
+
+
+def test_an_x25519_key_that_was_made_honestly_is_taken() -> None:
+    for seed in range(16):
+        secret = X25519PrivateKey.from_private_bytes(bytes([seed] * 32))
+        check_x25519(secret.public_key().public_bytes_raw())

@@ -36,10 +36,46 @@ def test_a_whole_log_of_trade_is_read_to_its_end() -> None:
     assert len(published) == 2
     listed = [e.command.body for e in log if e.command and e.type == "listing-published/1"]
     assert meaning.shops.spaces == {"mia": "mias"}
-    assert set(meaning.shops.until) == {("mia", "game-card")}
-    assert meaning.shops.listings == {"mias/gift-100": listed[2], "mias/office": None}
+    classes = {item_class for _, item_class in meaning.shops.until}
+    assert classes == {"game-card", "point-card", "virtual-equipment"}
+    assert meaning.shops.listings == {
+        "mias/gift-100": listed[2],
+        "mias/office": None,
+        "mias/points": listed[4],
+        "mias/sword": listed[5],
+    }
     balance = meaning.money.accounts["balance/ben"]
     assert balance == {"CNY": 12_500, "ETH": 0}
+
+
+def test_the_orders_of_a_whole_log_are_paid_expired_or_open() -> None:
+    log = entries()
+    meaning = played(complete=True, log=log)
+
+    placed = [each.stream for each in log if each.type == "order-placed/1"]
+    states = [meaning.orders.orders[name].state for name in placed]
+    assert states == ["paid", "paid", "expired", "unpaid"]
+    reserved = {
+        item.removeprefix("item/mias/"): name for item, name in meaning.orders.reserved.items()
+    }
+    assert reserved == {
+        **{"card-4": placed[0], "card-5": placed[0], "blade": placed[1]},
+        **{"card-7": placed[3], "card-6": placed[3]},
+    }
+    held = {name: sums for name, sums in meaning.money.accounts.items() if name[:6] == "escrow"}
+    assert sum(sums["CNY"] for sums in held.values()) == 9900 * 2 + 50_001
+    assert meaning.orders.due == {}
+
+
+@pytest.mark.parametrize("type_", ["item-reserved/1", "item-freed/1", "balance-changed/1"])
+def test_an_effect_of_an_order_that_is_missing_is_missed(type_: str) -> None:
+    log = entries()
+    left = next(at for at, entry in enumerate(log) if entry.type == type_)
+
+    with pytest.raises(Tampered) as caught:
+        played(complete=True, log=[*log[:left], *log[left + 1 :]])
+    field = "money" if type_ == "balance-changed/1" else "order"
+    assert (caught.value.step, caught.value.field) == ("meaning", field)
 
 
 def test_the_second_policy_is_held_against_the_first() -> None:

@@ -1,0 +1,39 @@
+"""With which HTTP status each refusal of trade is answered; see `api.errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from ledger.rules import trade_errors as trade
+from ledger.rules.errors import RuleError
+
+_WHO, _CLASH, _NEVER = HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
+
+TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
+    trade.AgreementDiffers: _CLASH,
+    trade.AmountDiffers: _NEVER,
+    trade.BalanceTooLow: _CLASH,
+    trade.ClassWithoutTerms: _NEVER,
+    trade.CurrencyMixed: _NEVER,
+    trade.GoodsDiffer: _CLASH,
+    trade.ItemEscrowed: _CLASH,
+    trade.ItemNotEscrowed: _CLASH,
+    trade.ItemNotForSale: _CLASH,
+    trade.ItemReserved: _CLASH,
+    trade.ListingEnded: _CLASH,
+    trade.ListingUnchanged: _CLASH,
+    trade.NamespaceDiffers: _CLASH,
+    trade.NotBuyer: _WHO,
+    trade.OrderExists: _CLASH,
+    trade.OrderNotOpen: _CLASH,
+    trade.PriceDiffers: _CLASH,
+    trade.QualificationEnded: _NEVER,
+    trade.SnapshotDiffers: _CLASH,
+    trade.SupplierNotQualified: _CLASH,
+    trade.TimerNotDue: _CLASH,
+    trade.UnknownListing: _CLASH,
+    trade.UnknownMerchant: _CLASH,
+    trade.UnknownOrder: _CLASH,
+}
