@@ -13,7 +13,7 @@ from functools import partial
 
 from api.house import House
 from api.logs import logger
-from api.timers import complete_due
+from api.timers import fire_due
 
 PUBLISH_EVERY_S = 1.0
 LOOK_EVERY_S = 1.0
@@ -99,7 +99,7 @@ class Keeper:
             # Nothing may be written or signed: what follows could only fail for the same reason.
             return
         if "disk" not in self._failures:
-            await self._step("timers", partial(complete_due, self._house))
+            await self._step("timers", partial(fire_due, self._house))
         # Also on a disk that is nearly full: what was promised is published.
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._publish_next_s:

@@ -20,8 +20,9 @@ from ledger.log.database import (
     writing,
 )
 from ledger.rules.views import TABLES, VIEW, PartyRow, Row, Views
+from ledger.rules.views_orders import OrderRow
 from projections.errors import ViewsDamaged
-from projections.tables import HISTORY, OWNERSHIP, PARTY, POSITION, ROWS
+from projections.tables import HISTORY, ORDER, OWNERSHIP, PARTY, POSITION, ROWS
 
 _READ_AT_ONCE: Final = 1000
 _OURS: Final = POSITION.c.view == VIEW
@@ -35,6 +36,9 @@ _END: Final = Change(OWNERSHIP, ("to_index",), key="item", while_null="to_index"
 _REPLACED: Final = tuple(name for name in PartyRow._fields if name not in {"party", "party_class"})
 _REPLACE: Final = Change(PARTY, _REPLACED, key="party")
 _replacing: Final = attrgetter(*_REPLACED, "party")
+_CHANGED: Final = tuple(name for name in OrderRow._fields if name != "order_id")
+_CHANGE: Final = Change(ORDER, _CHANGED, key="order_id")
+_changing: Final = attrgetter(*_CHANGED, "order_id")
 
 Tables = Iterator[tuple[str, Iterable[Row]]]
 
@@ -81,6 +85,7 @@ class ViewStore:
                 insert_rows(connection, OWNERSHIP, views.ownership)
                 insert_rows(connection, HISTORY, views.history)
                 _write_parties(connection, views)
+                _write_orders(connection, views)
                 reach(CrashPoint.PROJECTED)
         except IntegrityError as error:
             raise ViewsDamaged(f"rows of entry {start} or later are there already") from error
@@ -131,3 +136,10 @@ def _write_parties(connection: Connection, views: Views) -> None:
     rows = [_replacing(row) for party, row in views.parties.items() if party not in views.born]
     if update_rows(connection, _REPLACE, rows) != len(rows):
         raise ViewsDamaged("a party that changes has no row")
+
+
+def _write_orders(connection: Connection, views: Views) -> None:
+    insert_rows(connection, ORDER, [views.orders[order] for order in views.placed])
+    rows = [_changing(row) for order, row in views.orders.items() if order not in views.placed]
+    if update_rows(connection, _CHANGE, rows) != len(rows):
+        raise ViewsDamaged("an order that changes has no row")

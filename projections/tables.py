@@ -1,8 +1,9 @@
 """The tables of the views, portable between SQLite and PostgreSQL.
 
 What a row means is said once, in `ledger.rules.views`; here are types and indexes only. Every
-question that `ownership`, `history` and `parties` ask is one descent of one index. The migration
-that makes the tables is `ledger/record/migrations/versions/r0002_views.py`.
+question that `ownership`, `history`, `parties` and `orders` ask is one descent of one index. The
+migrations that make the tables are `r0002_views.py` and `r0005_orders.py` in
+`ledger/record/migrations/versions/`.
 """
 
 from __future__ import annotations
@@ -116,5 +117,29 @@ Index(
     postgresql_where=_waiting,
 )
 
-ROWS: Final = (HISTORY, OWNERSHIP, PARTY)
+ORDER: Final = Table(
+    views.ORDER.name,
+    METADATA,
+    Column("order_id", Text, primary_key=True),
+    Column("buyer", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("total", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("next_rule", Text),
+    Column("next_due", BigInteger),
+    Column("head_index", BigInteger, nullable=False),
+    Index("view_order_buyer", "buyer", "order_id"),
+    CheckConstraint("(next_rule IS NULL) = (next_due IS NULL)", name="view_order_rule_and_due"),
+)
+_falling: Final = ORDER.c.next_due.is_not(None)
+Index(
+    "view_order_due",
+    ORDER.c.next_due,
+    ORDER.c.head_index,
+    sqlite_where=_falling,
+    postgresql_where=_falling,
+)
+
+ROWS: Final = (HISTORY, OWNERSHIP, PARTY, ORDER)
 """What a rebuild drops: everything but the position."""

@@ -19,8 +19,10 @@ from typing import Any, NamedTuple
 from ledger.rules.canonical import encode
 from ledger.rules.commands import Command, Signer
 from ledger.rules.entries import Entry
+from ledger.rules.order_state import Order
 from ledger.rules.state import Item, Key, Party, Stream
 from ledger.rules.text import format_time, time_us
+from ledger.rules.views_orders import OrderRow, order_row
 
 VIEW = "provenance"
 """Name of the one position that all the tables share."""
@@ -179,7 +181,8 @@ class ViewTable:
 HISTORY = ViewTable("view_history", HistoryRow._fields, "entry_index")
 OWNERSHIP = ViewTable("view_ownership", OwnershipRow._fields, "from_index")
 PARTY = ViewTable("view_party", PartyRow._fields, "head_index")
-TABLES = (HISTORY, OWNERSHIP, PARTY)
+ORDER = ViewTable("view_order", OrderRow._fields, "head_index")
+TABLES = (HISTORY, OWNERSHIP, PARTY, ORDER)
 POSITION = ViewTable("view_position", ("view", "size"), "view")
 
 
@@ -189,7 +192,8 @@ class Views:
 
     From entry 0 on these are whole tables. Begun later, they are what to add to the tables:
     `ended` says which items' last stored ownership row ends, and where; a party's row replaces the
-    stored one, except for its class, unless the party is in `born`.
+    stored one, except for its class, unless the party is in `born`; an order's replaces the stored
+    one unless the order is in `placed`.
     """
 
     history: list[HistoryRow] = field(default_factory=list)
@@ -197,6 +201,8 @@ class Views:
     ended: dict[str, int] = field(default_factory=dict)
     parties: dict[str, PartyRow] = field(default_factory=dict)
     born: set[str] = field(default_factory=set)
+    orders: dict[str, OrderRow] = field(default_factory=dict)
+    placed: set[str] = field(default_factory=set)
     _lasting: dict[str, int] = field(default_factory=dict)
 
     def add(
@@ -223,14 +229,21 @@ class Views:
                 self._hold(_ownership(entry, state, sold), first=held is None)
         elif isinstance(state, Party):
             self._know(entry, state, first=before is None)
+        elif isinstance(state, Order):
+            row = order_row(entry, state)
+            self.orders[row.order_id] = row
+            if before is None:
+                self.placed.add(row.order_id)
 
     def tables(self) -> dict[str, list[Row]]:
         """Return the rows of every table, each in the order of its `select`."""
         parties = sorted(self.parties.values(), key=lambda row: row.head_index)
+        orders = sorted(self.orders.values(), key=lambda row: row.head_index)
         return {
             HISTORY.name: list(self.history),
             OWNERSHIP.name: list(self.ownership),
             PARTY.name: list(parties),
+            ORDER.name: list(orders),
         }
 
     def _hold(self, row: OwnershipRow, *, first: bool) -> None:

@@ -45,6 +45,7 @@ ROWS = {
     "view_ownership": "SELECT * FROM view_ownership ORDER BY from_index, item",
     "view_history": "SELECT * FROM view_history ORDER BY entry_index",
     "view_party": "SELECT * FROM view_party ORDER BY party",
+    "view_order": "SELECT * FROM view_order ORDER BY order_id",
 }
 
 

@@ -18,6 +18,7 @@ ORDER = {
     "request_nonce": "at",
     "tile": "number",
     "view_history": "entry_index",
+    "view_order": "head_index",
     "view_ownership": "from_index",
     "view_party": "head_index",
     "view_position": "view",

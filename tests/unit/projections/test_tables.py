@@ -21,6 +21,9 @@ PLAN_OF = {
     "page": "SELECT * FROM view_history WHERE item = 'a' AND entry_index >= 5 "
     "ORDER BY entry_index LIMIT 9",
     "due": "SELECT * FROM view_party WHERE change_due <= 5 ORDER BY change_due, head_index LIMIT 9",
+    "falling": "SELECT * FROM view_order WHERE next_due <= 5 AND next_rule IN ('a') "
+    "AND (next_due, head_index) > (3, 4) ORDER BY next_due, head_index LIMIT 9",
+    "order": "SELECT * FROM view_order WHERE order_id = 'a'",
 }
 
 
@@ -30,6 +33,7 @@ PLAN_OF = {
         (tables.HISTORY, views.HISTORY),
         (tables.OWNERSHIP, views.OWNERSHIP),
         (tables.PARTY, views.PARTY),
+        (tables.ORDER, views.ORDER),
         (tables.POSITION, views.POSITION),
     ],
 )

@@ -54,6 +54,10 @@ PARTIES = (
     "SELECT party, party_class, attested, founder, keys, roles, change_due, change_digest, "
     "head_index FROM view_party ORDER BY head_index"
 )
+ORDERS = (
+    "SELECT order_id, buyer, state, total, currency, lines, next_rule, next_due, head_index "
+    "FROM view_order ORDER BY head_index"
+)
 
 
 class Tables(dict[str, list[Row]]):
@@ -83,6 +87,7 @@ def view_rows(size: int) -> dict[str, list[Row]]:
         HISTORY: held["view_history"],
         OWNERSHIP: held["view_ownership"],
         PARTIES: held["view_party"],
+        ORDERS: held["view_order"],
     }
 
 
@@ -90,9 +95,9 @@ def empty(size: int = 0, leaf: bytes | None = None) -> Tables:
     """The tables of a ledger in which nothing is derived from any entry."""
     asked = (
         POSITION, LATEST, CHECKPOINTS, ENTRIES, LEAVES, LEVEL_0, COMMANDS, KEYS, TILES, BOXES,
-        HISTORY, OWNERSHIP, PARTIES,
+        HISTORY, OWNERSHIP, PARTIES, ORDERS,
     )  # fmt: skip
-    return Tables({SCHEMA: [("0004",)], HEAD: [(1, size, leaf)]}, **{each: [] for each in asked})
+    return Tables({SCHEMA: [("0005",)], HEAD: [(1, size, leaf)]}, **{each: [] for each in asked})
 
 
 def golden() -> Tables:

@@ -132,6 +132,8 @@ def test_the_tables_are_read_by_fixed_sql() -> None:
         "FROM view_ownership ORDER BY from_index",
         "SELECT party, party_class, attested, founder, keys, roles, change_due, change_digest, "
         "head_index FROM view_party ORDER BY head_index",
+        "SELECT order_id, buyer, state, total, currency, lines, next_rule, next_due, head_index "
+        "FROM view_order ORDER BY head_index",
     ]
     assert views.POSITION.select == "SELECT view, size FROM view_position ORDER BY view"
 
@@ -271,7 +273,7 @@ def test_streams_of_other_kinds_leave_no_rows() -> None:
     command = ("open-namespace/1", {"namespace": "cards"})
     scribe.own("namespace/cards", "namespace-opened/1", {"owner": "shop"}, command, "root", "owner")
 
-    assert scribe.views.tables() == {"view_history": [], "view_ownership": [], "view_party": []}
+    assert scribe.views.tables() == {table.name: [] for table in TABLES}
 
 
 def test_the_digest_is_of_these_bytes() -> None:

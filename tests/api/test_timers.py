@@ -1,0 +1,157 @@
+"""Timers of orders: nothing due is missed, nothing fires twice, and the soonest is first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.house import House
+from api.keeper import Keeper
+from api.timers import act_on_orders, fire_due
+from ledger.rules.errors import KeyNotValid
+from ledger.rules.order_state import EXPIRED, PAID
+from ledger.rules.text import format_time
+from projections.orders import Orders
+from tests import golden_trade
+from tests.api.serving import house_of
+from tests.databases import sqlite_file_url
+from tests.goods import register_card
+from tests.money import top_up
+from tests.orders import order_of, pay_order, place_order
+from tests.unit.projections.markets import entries_of
+from tests.worlds import World
+
+WEEK_US = 7 * 86_400_000_000
+MINUTE_US = 60_000_000
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with World.create(sqlite_file_url(tmp_path), "timers") as opened:
+        golden_trade.play(opened)
+        yield opened
+
+
+@pytest.fixture
+def house(world: World, tmp_path: Path) -> House:
+    found = house_of(world, tmp_path)
+    found.signer = world.key  # type: ignore[method-assign,assignment] # no key file in a test
+    found.runner.catch_up()
+    return found
+
+
+def waiting(world: World, house: House, count: int) -> list[str]:
+    """Place some orders, a minute after each other, that nobody will pay."""
+    placed = []
+    for number in range(count):
+        item = f"mias/late-{number}"
+        register_card(world, item, "mia", agent="system")
+        placed.append(place_order(world, "zoe", "mias/points", item))
+        world.clock.advance(MINUTE_US)
+    house.runner.catch_up()
+    return placed
+
+
+def fired(house: House) -> list[tuple[str, str, str]]:
+    """What expired: the order, what was due, and when it fired."""
+    return [
+        (each.stream[6:], each.command.body["due"], each.document["at"])
+        for each in entries_of(house.reader)
+        if each.type == "order-expired/1" and each.command is not None
+    ]
+
+
+def test_after_a_week_everything_that_is_overdue_fires_soonest_first_and_says_when(
+    world: World, house: House
+) -> None:
+    before = len(fired(house))
+    placed = [Orders(house.reader).due(1 << 62, ["order-unpaid"])[0].order_id]
+    placed += waiting(world, house, 3)
+    dues = [format_time(order_of(world, order).pay_by) for order in placed]
+    world.clock.advance(WEEK_US)
+    now = format_time(world.clock.now())
+
+    assert fire_due(house) == 4
+    done = [(order, due, now) for order, due in zip(placed, dues, strict=True)]
+    assert fired(house)[before:] == done
+    house.runner.catch_up()
+    assert fire_due(house) == 0
+
+
+def test_nothing_fires_before_its_time(world: World, house: House) -> None:
+    (order,) = waiting(world, house, 1)
+    due = order_of(world, order).pay_by
+    world.clock.advance(due - 1 - world.clock.now())
+    act_on_orders(house)
+    assert order_of(world, order).state != EXPIRED
+
+    world.clock.advance(1)
+    assert act_on_orders(house) == 1
+    assert order_of(world, order).state == EXPIRED
+
+
+def test_what_another_process_did_first_is_left_alone(
+    world: World, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(world, house, 2)
+    world.clock.advance(WEEK_US)
+    stale = Orders(house.reader).due(world.clock.now(), ["order-unpaid"])
+    assert act_on_orders(house) == len(stale) == 3
+    world.clock.advance(MINUTE_US)
+    answers = [stale, []]
+    monkeypatch.setattr(Orders, "due", lambda *_, **__: answers.pop(0))
+
+    size = world.size()
+    assert act_on_orders(house) == 0
+    assert world.size() == size
+
+
+def test_an_order_that_was_paid_in_the_last_moment_is_left_alone(
+    world: World, house: House
+) -> None:
+    (order,) = waiting(world, house, 1)
+    found = order_of(world, order)
+    top_up(world, "zoe", "kay", found.total)
+    pay_order(world, order)
+    world.clock.advance(WEEK_US)
+
+    # The views do not show the payment yet.
+    act_on_orders(house)
+    assert order_of(world, order).state == PAID
+
+
+def test_however_many_are_due_they_fire_in_batches(
+    world: World, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(world, house, 4)
+    world.clock.advance(WEEK_US)
+    monkeypatch.setattr(Orders, "due", partialmethod(Orders.due, limit=2))
+
+    assert act_on_orders(house) == 5
+
+
+def test_a_timer_that_is_refused_for_another_reason_is_a_failure(
+    world: World, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(world, house, 1)
+    world.clock.advance(WEEK_US)
+    monkeypatch.setattr(house, "signer", lambda _name: world.key("stranger"))
+
+    with pytest.raises(KeyNotValid):
+        act_on_orders(house)
+
+
+def test_the_keeper_lets_timers_fire(world: World, house: House) -> None:
+    (order,) = waiting(world, house, 1)
+    world.clock.advance(WEEK_US)
+    failures: list[Any] = []
+    keeper = Keeper(house, publish_every_s=0, on_failure=lambda *what: failures.append(what))
+
+    asyncio.run(keeper.round())
+    assert failures == []
+    assert order_of(world, order).state == EXPIRED
