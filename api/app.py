@@ -25,6 +25,7 @@ from api.routes import (
     items,
     log,
     metrics,
+    orders,
     pages,
     parties,
     policies,
@@ -40,7 +41,7 @@ API_VERSION = "1.0.0"
 _ROUTERS = tuple(
     module.router
     for module in (
-        *(commands, items, parties, policies, trade, entries, disclosures, proofs),
+        *(commands, items, parties, policies, trade, orders, entries, disclosures, proofs),
         *(log, tiles, health, metrics, pages),
     )
 )

@@ -8,6 +8,7 @@ ApiError
 ├── PartyNotFound        no such party, or not yet at that index
 ├── MerchantNotFound     no such merchant
 ├── ListingNotFound      no such listing
+├── OrderNotFound        no such order
 ├── CheckpointNotFound   no checkpoint of this size was published
 ├── TileNotFound         no tile or bundle of this width was published
 ├── ProofNotAvailable    the proof asked for lies outside the published tree
@@ -99,6 +100,12 @@ class ListingNotFound(ApiError):
     """The log holds no such listing."""
 
     code = "listing-not-found"
+
+
+class OrderNotFound(ApiError):
+    """The log holds no such order."""
+
+    code = "order-not-found"
 
 
 class CheckpointNotFound(ApiError):
@@ -315,6 +322,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     PartyNotFound: _NONE,
     MerchantNotFound: _NONE,
     ListingNotFound: _NONE,
+    OrderNotFound: _NONE,
     CheckpointNotFound: _NONE,
     TileNotFound: _NONE,
     ProofNotAvailable: _NONE,

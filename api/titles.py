@@ -52,6 +52,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "item-reserved": ("An order is made for the item", "该物品已被订单占用"),
     "not-buyer": ("Only the order's buyer may do this", "只有该订单的买家可以操作"),
     "order-exists": ("An order of this number was placed already", "该订单号已被使用"),
+    "order-not-found": ("No such order", "没有这个订单"),
     "order-not-open": ("The order can no longer be paid", "该订单已不能付款"),
     "price-differs": ("The listing asks for another price", "商品页价格不同"),
     "snapshot-differs": ("The listing is not what the buyer saw", "商品页与买家所见不一致"),

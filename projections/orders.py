@@ -15,6 +15,9 @@ from projections.tables import ORDER
 DUE_MAX: Final = 256
 """Most orders that one look at what is due returns."""
 
+PAGE_MAX: Final = 100
+"""Most orders of a buyer that one question returns."""
+
 _O = ORDER.c
 _PLACE: Final = tuple_(_O.next_due, _O.head_index)
 
@@ -30,6 +33,20 @@ class Orders:
         """Return an order, or nothing for a number that nobody used."""
         size, rows = ask(self._engine, select(ORDER).where(_O.order_id == order))
         return Answer(size, OrderRow._make(rows[0]) if rows else None)
+
+    def of_buyer(self, buyer: str, *, after: str = "", limit: int = 100) -> list[OrderRow]:
+        """Return orders of a buyer, by number, which is nearly by time.
+
+        Args:
+            buyer: Its party.
+            after: Only numbers behind this one.
+            limit: Most orders, 1 to `PAGE_MAX`; more are cut to it.
+
+        """
+        question = select(ORDER).where(_O.buyer == buyer, _O.order_id > after)
+        question = question.order_by(_O.order_id).limit(max(1, min(limit, PAGE_MAX)))
+        rows = [OrderRow._make(row) for row in ask(self._engine, question)[1]]
+        return sorted(rows, key=lambda row: row.order_id)
 
     def due(
         self,

@@ -20,9 +20,10 @@ from ledger.log.database import (
     writing,
 )
 from ledger.rules.views import TABLES, VIEW, PartyRow, Row, Views
+from ledger.rules.views_goods import GoodsRow
 from ledger.rules.views_orders import OrderRow
 from projections.errors import ViewsDamaged
-from projections.tables import HISTORY, ORDER, OWNERSHIP, PARTY, POSITION, ROWS
+from projections.tables import GOODS, HISTORY, ORDER, OWNERSHIP, PARTY, POSITION, ROWS
 
 _READ_AT_ONCE: Final = 1000
 _OURS: Final = POSITION.c.view == VIEW
@@ -39,6 +40,9 @@ _replacing: Final = attrgetter(*_REPLACED, "party")
 _CHANGED: Final = tuple(name for name in OrderRow._fields if name != "order_id")
 _CHANGE: Final = Change(ORDER, _CHANGED, key="order_id")
 _changing: Final = attrgetter(*_CHANGED, "order_id")
+_MOVED: Final = tuple(name for name in GoodsRow._fields if name != "item")
+_MOVE_GOODS: Final = Change(GOODS, _MOVED, key="item")
+_moving: Final = attrgetter(*_MOVED, "item")
 
 Tables = Iterator[tuple[str, Iterable[Row]]]
 
@@ -86,6 +90,7 @@ class ViewStore:
                 insert_rows(connection, HISTORY, views.history)
                 _write_parties(connection, views)
                 _write_orders(connection, views)
+                _write_goods(connection, views)
                 reach(CrashPoint.PROJECTED)
         except IntegrityError as error:
             raise ViewsDamaged(f"rows of entry {start} or later are there already") from error
@@ -143,3 +148,10 @@ def _write_orders(connection: Connection, views: Views) -> None:
     rows = [_changing(row) for order, row in views.orders.items() if order not in views.placed]
     if update_rows(connection, _CHANGE, rows) != len(rows):
         raise ViewsDamaged("an order that changes has no row")
+
+
+def _write_goods(connection: Connection, views: Views) -> None:
+    insert_rows(connection, GOODS, [views.goods[item] for item in views.stocked])
+    rows = [_moving(row) for item, row in views.goods.items() if item not in views.stocked]
+    if update_rows(connection, _MOVE_GOODS, rows) != len(rows):
+        raise ViewsDamaged("goods that change have no row")

@@ -1,9 +1,9 @@
 """The tables of the views, portable between SQLite and PostgreSQL.
 
 What a row means is said once, in `ledger.rules.views`; here are types and indexes only. Every
-question that `ownership`, `history`, `parties` and `orders` ask is one descent of one index. The
-migrations that make the tables are `r0002_views.py` and `r0005_orders.py` in
-`ledger/record/migrations/versions/`.
+question that `ownership`, `history`, `parties`, `orders` and `stock` ask is one descent of one
+index. The migrations that make the tables are `r0002_views.py`, `r0005_orders.py` and
+`r0006_goods.py` in `ledger/record/migrations/versions/`.
 """
 
 from __future__ import annotations
@@ -141,5 +141,28 @@ Index(
     postgresql_where=_falling,
 )
 
-ROWS: Final = (HISTORY, OWNERSHIP, PARTY, ORDER)
+GOODS: Final = Table(
+    views.GOODS.name,
+    METADATA,
+    Column("item", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("item_class", Text, nullable=False),
+    Column("product", Text, nullable=False),
+    Column("agent", Text),
+    Column("order_id", Text),
+    Column("frozen", SmallInteger, nullable=False),
+    Column("head_index", BigInteger, nullable=False),
+)
+_free: Final = GOODS.c.agent.is_not(None) & GOODS.c.order_id.is_(None) & (GOODS.c.frozen == 0)
+Index(
+    "view_goods_free",
+    GOODS.c.owner,
+    GOODS.c.item_class,
+    GOODS.c.product,
+    GOODS.c.head_index,
+    sqlite_where=_free,
+    postgresql_where=_free,
+)
+
+ROWS: Final = (HISTORY, OWNERSHIP, PARTY, ORDER, GOODS)
 """What a rebuild drops: everything but the position."""

@@ -12,6 +12,7 @@ from api.errors import ListingNotFound, MerchantNotFound
 from api.reading import read_query
 from api.rooms import Here, Rooms
 from api.schemas import PROBLEMS
+from api.streams import stored_stream
 from api.trade_schemas import Balance, Listing, Merchant
 from ledger.rules import trade_state as states
 from ledger.rules.entries import read_entry
@@ -19,7 +20,6 @@ from ledger.rules.evolve import evolve
 from ledger.rules.listings import listing_stream
 from ledger.rules.merchants import merchant_stream
 from ledger.rules.money import balance_stream, written
-from ledger.rules.state import Stream
 from ledger.rules.text import check_id, check_item, format_time
 
 router = APIRouter(prefix="/v1", tags=["trade"])
@@ -80,15 +80,8 @@ async def _answer(request: Request, rooms: Rooms, document: dict[str, Any]) -> R
     return json_answer(request, document, headers=fresh.headers)
 
 
-def _stream(rooms: Rooms, name: str) -> Stream | None:
-    found: Stream | None = None
-    for row in rooms.house.reader.stream_entries(name):
-        found = evolve(found, read_entry(row.entry), command=row.command.hex())
-    return found
-
-
 def _merchant(rooms: Rooms, party: str) -> dict[str, Any]:
-    found = _stream(rooms, merchant_stream(party))
+    found = stored_stream(rooms, merchant_stream(party))
     if found is None or not isinstance(found.state, states.Merchant):
         raise MerchantNotFound("the log knows no such merchant", merchant=party)
     now = rooms.house.clock.now()
@@ -109,7 +102,7 @@ def _merchant(rooms: Rooms, party: str) -> dict[str, Any]:
 
 
 def _listing(rooms: Rooms, name: str) -> dict[str, Any]:
-    found = _stream(rooms, listing_stream(name))
+    found = stored_stream(rooms, listing_stream(name))
     if found is None or not isinstance(found.state, states.Listing):
         raise ListingNotFound("the log knows no such listing", listing=name)
     return {

@@ -28,7 +28,7 @@ from ledger.rules.kinds import registered_key
 from ledger.rules.state import Stream
 from ledger.rules.views import POSITION, TABLES, VIEW, Views
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 TILE_HASHES = 256
 # Tables that hold one row need not be read to their end to see that they hold more.
 _FEW = 16

@@ -22,6 +22,7 @@ from ledger.rules.entries import Entry
 from ledger.rules.order_state import Order
 from ledger.rules.state import Item, Key, Party, Stream
 from ledger.rules.text import format_time, time_us
+from ledger.rules.views_goods import GoodsRow, goods_row
 from ledger.rules.views_orders import OrderRow, order_row
 
 VIEW = "provenance"
@@ -182,7 +183,8 @@ HISTORY = ViewTable("view_history", HistoryRow._fields, "entry_index")
 OWNERSHIP = ViewTable("view_ownership", OwnershipRow._fields, "from_index")
 PARTY = ViewTable("view_party", PartyRow._fields, "head_index")
 ORDER = ViewTable("view_order", OrderRow._fields, "head_index")
-TABLES = (HISTORY, OWNERSHIP, PARTY, ORDER)
+GOODS = ViewTable("view_goods", GoodsRow._fields, "head_index")
+TABLES = (HISTORY, OWNERSHIP, PARTY, ORDER, GOODS)
 POSITION = ViewTable("view_position", ("view", "size"), "view")
 
 
@@ -193,7 +195,7 @@ class Views:
     From entry 0 on these are whole tables. Begun later, they are what to add to the tables:
     `ended` says which items' last stored ownership row ends, and where; a party's row replaces the
     stored one, except for its class, unless the party is in `born`; an order's replaces the stored
-    one unless the order is in `placed`.
+    one unless the order is in `placed`, an item's as goods unless the item is in `stocked`.
     """
 
     history: list[HistoryRow] = field(default_factory=list)
@@ -203,6 +205,8 @@ class Views:
     born: set[str] = field(default_factory=set)
     orders: dict[str, OrderRow] = field(default_factory=dict)
     placed: set[str] = field(default_factory=set)
+    goods: dict[str, GoodsRow] = field(default_factory=dict)
+    stocked: set[str] = field(default_factory=set)
     _lasting: dict[str, int] = field(default_factory=dict)
 
     def add(
@@ -227,23 +231,30 @@ class Views:
                 self.history.append(_history(entry, command, held, sold))
             if held is None or (held.owner, held.frozen) != (state.owner, state.frozen):
                 self._hold(_ownership(entry, state, sold), first=held is None)
+            if state.goods is not None:
+                row = goods_row(entry, state, state.goods)
+                self.goods[row.item] = row
+                if held is None or held.goods is None:
+                    self.stocked.add(row.item)
         elif isinstance(state, Party):
             self._know(entry, state, first=before is None)
         elif isinstance(state, Order):
-            row = order_row(entry, state)
-            self.orders[row.order_id] = row
+            placed = order_row(entry, state)
+            self.orders[placed.order_id] = placed
             if before is None:
-                self.placed.add(row.order_id)
+                self.placed.add(placed.order_id)
 
     def tables(self) -> dict[str, list[Row]]:
         """Return the rows of every table, each in the order of its `select`."""
         parties = sorted(self.parties.values(), key=lambda row: row.head_index)
         orders = sorted(self.orders.values(), key=lambda row: row.head_index)
+        goods = sorted(self.goods.values(), key=lambda row: row.head_index)
         return {
             HISTORY.name: list(self.history),
             OWNERSHIP.name: list(self.ownership),
             PARTY.name: list(parties),
             ORDER.name: list(orders),
+            GOODS.name: list(goods),
         }
 
     def _hold(self, row: OwnershipRow, *, first: bool) -> None:

@@ -46,6 +46,7 @@ ROWS = {
     "view_history": "SELECT * FROM view_history ORDER BY entry_index",
     "view_party": "SELECT * FROM view_party ORDER BY party",
     "view_order": "SELECT * FROM view_order ORDER BY order_id",
+    "view_goods": "SELECT * FROM view_goods ORDER BY item",
 }
 
 

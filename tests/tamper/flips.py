@@ -17,6 +17,7 @@ ORDER = {
     "registered_key": "index",
     "request_nonce": "at",
     "tile": "number",
+    "view_goods": "head_index",
     "view_history": "entry_index",
     "view_order": "head_index",
     "view_ownership": "from_index",

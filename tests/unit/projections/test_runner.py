@@ -92,7 +92,7 @@ def test_what_is_stored_is_what_a_verifier_folds(reader: LogReader) -> None:
     positions, tables = runner.stored()
     assert positions == {"provenance": reader.size()} == runner.positions()
     assert tables == strict_fold(entries_of(reader)).tables()
-    assert [name for name, rows in tables.items() if not rows] == ["view_order"]
+    assert [name for name, rows in tables.items() if not rows] == ["view_order", "view_goods"]
     assert runner.digest() == wanted(reader)
 
 
@@ -156,8 +156,8 @@ def test_killed_between_chunks_it_goes_on_from_there(reader: LogReader) -> None:
 def test_killed_inside_a_transaction_it_leaves_rows_and_position_as_they_were(
     reader: LogReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The orders are what it writes last.
-    monkeypatch.setattr(projections.store, "_write_orders", die)
+    # The goods are what it writes last.
+    monkeypatch.setattr(projections.store, "_write_goods", die)
     with pytest.raises(Killed):
         Runner(reader).catch_up()
 

@@ -24,6 +24,11 @@ PLAN_OF = {
     "falling": "SELECT * FROM view_order WHERE next_due <= 5 AND next_rule IN ('a') "
     "AND (next_due, head_index) > (3, 4) ORDER BY next_due, head_index LIMIT 9",
     "order": "SELECT * FROM view_order WHERE order_id = 'a'",
+    "buyer": "SELECT * FROM view_order WHERE buyer = 'a' AND order_id > 'b' "
+    "ORDER BY order_id LIMIT 9",
+    "free": "SELECT * FROM view_goods WHERE owner = 'a' AND item_class = 'b' AND product = 'c' "
+    "AND agent IS NOT NULL AND order_id IS NULL AND frozen = 0 AND head_index >= 5 "
+    "ORDER BY head_index LIMIT 9",
 }
 
 
@@ -34,6 +39,7 @@ PLAN_OF = {
         (tables.OWNERSHIP, views.OWNERSHIP),
         (tables.PARTY, views.PARTY),
         (tables.ORDER, views.ORDER),
+        (tables.GOODS, views.GOODS),
         (tables.POSITION, views.POSITION),
     ],
 )

@@ -58,6 +58,10 @@ ORDERS = (
     "SELECT order_id, buyer, state, total, currency, lines, next_rule, next_due, head_index "
     "FROM view_order ORDER BY head_index"
 )
+GOODS = (
+    "SELECT item, owner, item_class, product, agent, order_id, frozen, head_index "
+    "FROM view_goods ORDER BY head_index"
+)
 
 
 class Tables(dict[str, list[Row]]):
@@ -88,6 +92,7 @@ def view_rows(size: int) -> dict[str, list[Row]]:
         OWNERSHIP: held["view_ownership"],
         PARTIES: held["view_party"],
         ORDERS: held["view_order"],
+        GOODS: held["view_goods"],
     }
 
 
@@ -95,9 +100,9 @@ def empty(size: int = 0, leaf: bytes | None = None) -> Tables:
     """The tables of a ledger in which nothing is derived from any entry."""
     asked = (
         POSITION, LATEST, CHECKPOINTS, ENTRIES, LEAVES, LEVEL_0, COMMANDS, KEYS, TILES, BOXES,
-        HISTORY, OWNERSHIP, PARTIES, ORDERS,
+        HISTORY, OWNERSHIP, PARTIES, ORDERS, GOODS,
     )  # fmt: skip
-    return Tables({SCHEMA: [("0005",)], HEAD: [(1, size, leaf)]}, **{each: [] for each in asked})
+    return Tables({SCHEMA: [("0006",)], HEAD: [(1, size, leaf)]}, **{each: [] for each in asked})
 
 
 def golden() -> Tables:

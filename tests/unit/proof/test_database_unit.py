@@ -73,7 +73,7 @@ def test_a_derived_difference_leaves_the_rest_valid() -> None:
     [
         ([], ""),
         ([("0001",)], "0001"),
-        ([("0005",), ("x",)], "0005, x"),
+        ([("0006",), ("x",)], "0006, x"),
         ([(2,), (None,)], "2, None"),
     ],
 )
@@ -82,7 +82,7 @@ def test_another_schema_is_not_read(rows: list[tuple[Any, ...]], found: str) -> 
     tables[t.SCHEMA] = rows
     assert error_of(lambda: DatabaseSource(tables.query)) == (
         "Unverifiable", "schema", "the database has another schema", None, None,
-        "alembic_version", "0005", found,
+        "alembic_version", "0006", found,
     )  # fmt: skip
 
 
@@ -157,6 +157,12 @@ def test_an_order_that_no_entry_placed_is_surplus() -> None:
     tables = golden()
     tables[t.ORDERS] = [("x", "eve", "unpaid", "1", "CNY", 1, None, None, 3)]
     assert fault(tables)[2:6] == ("a row is surplus", 3, None, "view_order")
+
+
+def test_goods_that_no_entry_registered_are_surplus() -> None:
+    tables = golden()
+    tables[t.GOODS] = [("cards/x", "shop", "point-card", "gift", None, None, 0, 3)]
+    assert fault(tables)[2:6] == ("a row is surplus", 3, None, "view_goods")
 
 
 # Checkpoints

@@ -134,6 +134,8 @@ def test_the_tables_are_read_by_fixed_sql() -> None:
         "head_index FROM view_party ORDER BY head_index",
         "SELECT order_id, buyer, state, total, currency, lines, next_rule, next_due, head_index "
         "FROM view_order ORDER BY head_index",
+        "SELECT item, owner, item_class, product, agent, order_id, frozen, head_index "
+        "FROM view_goods ORDER BY head_index",
     ]
     assert views.POSITION.select == "SELECT view, size FROM view_position ORDER BY view"
 

@@ -1,0 +1,89 @@
+"""What answers about orders and stock hold."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from api.schemas import HEX32, TIME, Money, Shape
+
+Amount = Field(pattern="^(0|[1-9][0-9]{0,37})$", description="In minor units of the currency")
+
+
+class OrderLine(Shape):
+    """One item of an order, and where its money is."""
+
+    line: int = Field(description="From 1")
+    item: str
+    listing: str
+    snapshot: str = Field(pattern=HEX32, description="Digest of the listing that was bought")
+    merchant: str
+    item_class: str = Field(alias="class")
+    price: str = Amount
+    fee: str = Amount
+    state: Literal["unfunded", "held", "released", "refunded", "split"]
+    claims: list[str] = Field(description="Open ones; while there is one, the line is frozen")
+    delivered: bool
+    deliver_by: str | None
+    inspect_by: str | None
+    released: str = Amount
+    refunded: str = Amount
+    charged_back: str = Amount
+
+
+class Timer(Shape):
+    """What falls due on an order next if nobody acts."""
+
+    rule: str
+    due: str = Field(pattern=TIME)
+
+
+class Order(Shape):
+    """An order as its stream says it is."""
+
+    order: str
+    buyer: str
+    state: Literal["unpaid", "paid", "expired"]
+    currency: str
+    total: str = Amount
+    tier: str
+    terms: str = Field(pattern=HEX32, description="Digest of the trade policy that it pins")
+    pay_by: str = Field(pattern=TIME)
+    lines: list[OrderLine]
+    timers: list[Timer] = Field(description="Soonest first")
+    head: str = Field(pattern=HEX32, description="Leaf of the last entry of its stream")
+    head_index: int
+
+
+class OrderInShort(Shape):
+    """An order in a list."""
+
+    order: str
+    buyer: str
+    state: Literal["unpaid", "paid", "expired"]
+    total: Money
+    lines: int
+    head_index: int
+
+
+class OrderPage(Shape):
+    """A page of the orders of a buyer, by number."""
+
+    data: list[OrderInShort]
+    has_more: bool
+    next_after: str | None
+
+
+class FreeItem(Shape):
+    """An item that is free to order."""
+
+    item: str
+    head: str = Field(pattern=HEX32, description="What an order expects of its stream")
+
+
+class StockPage(Shape):
+    """Items that are free to order at a listing as it stands."""
+
+    listing: str
+    data: list[FreeItem]
