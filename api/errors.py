@@ -281,6 +281,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     ledger.WriteContended: _LATER,
     ledger.QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     ledger.QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
+    ledger.TooManyUnpaid: HTTPStatus.TOO_MANY_REQUESTS,
     ledger.WriterStopped: _LATER,
     ledger.BackupRefused: _CLASH,
     ledger.MarkNotAdopted: _CLASH,

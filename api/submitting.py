@@ -98,18 +98,18 @@ def submit(ledger: Ledger, body: bytes) -> tuple[list[Result], bool]:
     return results_of(read, ledger.submit(readable(read))), many
 
 
-def readable(read: Sequence[Submission | Malformed]) -> list[Submission]:
-    """Leave out what could not be read."""
+def readable(read: Sequence[Submission | Coded]) -> list[Submission]:
+    """Leave out what could not be read, or is refused already."""
     return [one for one in read if isinstance(one, Submission)]
 
 
 def results_of(
-    read: Sequence[Submission | Malformed], outcomes: Iterable[Outcome | Exception]
+    read: Sequence[Submission | Coded], outcomes: Iterable[Outcome | Exception]
 ) -> list[Result]:
     """Put the outcomes of what could be read back into its order.
 
     Args:
-        read: What a body held.
+        read: What a body held; errors stand for what was not handed in.
         outcomes: One for each readable submission, in order.
 
     """

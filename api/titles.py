@@ -57,6 +57,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "price-differs": ("The listing asks for another price", "商品页价格不同"),
     "snapshot-differs": ("The listing is not what the buyer saw", "商品页与买家所见不一致"),
     "timer-not-due": ("Nothing is due", "尚无到期事项"),
+    "too-many-unpaid": ("Too many orders of the buyer are unpaid", "该买家未付款的订单过多"),
     "transaction-aborted": ("The database gave way to another writer", "数据库让位于另一写入者"),
     "imported-party-claimed": ("The imported party is claimed already", "该导入主体已被认领"),
     "internal-error": ("Something went wrong here", "服务器内部错误"),

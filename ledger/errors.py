@@ -10,6 +10,7 @@ LedgerError
 ├── WriteContended         other writers were first, again and again; nothing was recorded
 ├── QueueFull              too many commands wait already; nothing was recorded
 ├── QuotaExceeded          the party wrote or read more than it may; nothing was done
+├── TooManyUnpaid          the buyer has as many unpaid orders as one may
 ├── WriterStopped          the server is stopping; nothing was recorded
 ├── BackupRefused          a backup cannot be made there, or did not verify
 ├── BackupDamaged          a backup is not what its list says; nothing was restored
@@ -94,6 +95,12 @@ class QuotaExceeded(LedgerError):
     """The party has written, or read, more than it may in this time; nothing was done."""
 
     code = "quota-exceeded"
+
+
+class TooManyUnpaid(LedgerError):
+    """The buyer has as many unpaid orders as the trade policy allows; nothing was recorded."""
+
+    code = "too-many-unpaid"
 
 
 class WriterStopped(LedgerError):

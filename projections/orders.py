@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import select, tuple_
 
+from ledger.rules.timers import ORDER_UNPAID
 from ledger.rules.views_orders import OrderRow
 from projections.questions import Answer, ask
 from projections.source import Source
@@ -47,6 +48,12 @@ class Orders:
         question = question.order_by(_O.order_id).limit(max(1, min(limit, PAGE_MAX)))
         rows = [OrderRow._make(row) for row in ask(self._engine, question)[1]]
         return sorted(rows, key=lambda row: row.order_id)
+
+    def unpaid(self, buyer: str, at: int, most: int) -> int:
+        """Count the unpaid orders of a buyer that can still be paid at a time, up to `most`."""
+        own = select(ORDER).where(_O.buyer == buyer, _O.next_rule == ORDER_UNPAID)
+        question = own.where(_O.next_due >= at).order_by(_O.next_due).limit(most)
+        return len(ask(self._engine, question)[1])
 
     def due(
         self,

@@ -20,9 +20,11 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    literal_column,
 )
 
 from ledger.rules import views
+from ledger.rules.timers import ORDER_UNPAID
 
 METADATA: Final = MetaData()
 
@@ -131,6 +133,14 @@ ORDER: Final = Table(
     Column("head_index", BigInteger, nullable=False),
     Index("view_order_buyer", "buyer", "order_id"),
     CheckConstraint("(next_rule IS NULL) = (next_due IS NULL)", name="view_order_rule_and_due"),
+)
+_unpaid: Final = ORDER.c.next_rule == literal_column(f"'{ORDER_UNPAID}'")
+Index(
+    "view_order_unpaid",
+    ORDER.c.buyer,
+    ORDER.c.next_due,
+    sqlite_where=_unpaid,
+    postgresql_where=_unpaid,
 )
 _falling: Final = ORDER.c.next_due.is_not(None)
 Index(

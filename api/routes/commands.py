@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from api.access import PUBLIC
+from api.order_limits import Admitted, admit_orders, orders_in
 from api.problems import json_bytes, problem_of
 from api.reading import body_of, read_query
 from api.rooms import Here
@@ -55,7 +58,10 @@ async def submit_commands(request: Request, rooms: Here) -> Response:
     async with body_of(request, rooms.large_bodies) as body:
         rooms.writer.check_room()
         read, many = await rooms.unpack(body)
-    results = results_of(read, await rooms.writer.submit_async(readable(read)))
+    admitted: Sequence[Admitted] = read
+    if orders_in(read):
+        admitted = await to_thread.run_sync(admit_orders, rooms.house, read)
+    results = results_of(admitted, await rooms.writer.submit_async(readable(admitted)))
     rooms.keeper.wake()
     if many:
         listed = [_element(result, request) for result in results]

@@ -23,6 +23,8 @@ PLAN_OF = {
     "due": "SELECT * FROM view_party WHERE change_due <= 5 ORDER BY change_due, head_index LIMIT 9",
     "falling": "SELECT * FROM view_order WHERE next_due <= 5 AND next_rule IN ('a') "
     "AND (next_due, head_index) > (3, 4) ORDER BY next_due, head_index LIMIT 9",
+    "unpaid": "SELECT * FROM view_order WHERE buyer = 'a' AND next_rule = 'order-unpaid' "
+    "AND next_due >= 5 ORDER BY next_due LIMIT 5",
     "order": "SELECT * FROM view_order WHERE order_id = 'a'",
     "buyer": "SELECT * FROM view_order WHERE buyer = 'a' AND order_id > 'b' "
     "ORDER BY order_id LIMIT 9",

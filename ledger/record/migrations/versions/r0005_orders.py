@@ -32,6 +32,14 @@ def upgrade() -> None:
         ),
     )
     op.create_index("view_order_buyer", "view_order", ["buyer", "order_id"])
+    unpaid = sa.text("next_rule = 'order-unpaid'")
+    op.create_index(
+        "view_order_unpaid",
+        "view_order",
+        ["buyer", "next_due"],
+        sqlite_where=unpaid,
+        postgresql_where=unpaid,
+    )
     falling = sa.text("next_due IS NOT NULL")
     op.create_index(
         "view_order_due",
