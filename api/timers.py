@@ -18,7 +18,7 @@ from ledger.rules.digests import timer_id
 from ledger.rules.errors import ChangeNotDue, CommandConflict, NoSuchChange
 from ledger.rules.parties import KEY_CHANGE_RULE
 from ledger.rules.text import format_time, party_stream
-from ledger.rules.timers import ORDER_UNPAID
+from ledger.rules.timers import ORDER_INSPECTED, ORDER_UNDELIVERED, ORDER_UNPAID
 from ledger.rules.trade_errors import TimerNotDue
 from ledger.rules.views_orders import OrderRow
 from ledger.submission import Submission
@@ -26,7 +26,13 @@ from projections.orders import Orders
 from projections.parties import Parties
 
 SYSTEM = "system"
-KIND_OF_RULE: Final[Mapping[str, str]] = MappingProxyType({ORDER_UNPAID: "expire-order/1"})
+KIND_OF_RULE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        ORDER_INSPECTED: "release-lines/1",
+        ORDER_UNDELIVERED: "refund-lines/1",
+        ORDER_UNPAID: "expire-order/1",
+    }
+)
 """By which kind of command each rule of an order is done."""
 
 

@@ -7,11 +7,21 @@ a line here changes the files below tests/golden/trade/.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ledger.log.export import export_log
 from ledger.log.reader import LogReader
 from ledger.rules.text import b64encode
 from tests.databases import sqlite_file_url
+from tests.escrow import (
+    accept,
+    close_claim,
+    deliver,
+    give_refund,
+    open_claim,
+    refund_lines,
+    release_lines,
+)
 from tests.golden_story import HOUR_US, publisher_of
 from tests.goods import CARD_CLASS, ITEM_CLASS, place_in_escrow, register_card, withdraw_from_escrow
 from tests.money import pay_out, top_up
@@ -34,11 +44,28 @@ def write_golden_trade(folder: Path, log: Path) -> None:
 
 def play(world: World) -> None:
     """Play the whole story, without a checkpoint."""
+    _play_orders(world)
+    _escrow(world)
+    _wait(world)
+
+
+def play_orders(world: World) -> None:
+    """Play what goes before deliveries: orders that are paid, have expired, or wait."""
+    _play_orders(world)
+    _wait(world)
+
+
+def _play_orders(world: World) -> None:
     _terms(world)
     _shops(world)
     _money(world)
     _goods(world)
     _orders(world)
+
+
+def _wait(world: World) -> None:
+    """The last order waits for its payment."""
+    place_order(world, "ben", "mias/points", "mias/card-7", "mias/card-6")
 
 
 def _terms(world: World) -> None:
@@ -91,10 +118,7 @@ def _goods(world: World) -> None:
 
 
 def _orders(world: World) -> None:
-    """Orders are paid from a balance and from outside, with too much and too little; two are not.
-
-    The last one waits for its payment.
-    """
+    """Orders are paid from a balance and from outside, with too much and too little; one is not."""
     qualify(world, "mia", "rex", namespace="mias", **{"class": CARD_CLASS})
     publish_listing(world, "mias/points", "mia", **{"class": CARD_CLASS})
     qualify(world, "mia", "rex", namespace="mias", **{"class": ITEM_CLASS})
@@ -116,4 +140,58 @@ def _orders(world: World) -> None:
     world.clock.advance(order_of(world, left).pay_by - world.clock.now())
     expire_order(world, left)
     confirm_payment(world, left, "kay", 19_800)
-    place_order(world, "ben", "mias/points", "mias/card-7", "mias/card-6")
+
+
+def _escrow(world: World) -> None:
+    """Lines are delivered, accepted, inspected, refunded by a timer and a merchant, and claimed.
+
+    A card goes in a parcel where the order brought a key. Claims end in every way there is. Of the
+    last order a line is delivered, one frozen, and one awaited; days have passed, and mia is
+    reviewed anew.
+    """
+    qualify(world, "mia", "rex", namespace="mias", **{"class": CARD_CLASS})
+    world.register("ari")
+    world.grant("ari", "arbitrator", second="ben")
+    for number in range(11, 21):
+        register_card(world, f"mias/paid-{number}", "mia", agent="system")
+    world.register("lou")
+    top_up(world, "lou", "kay", 200_000)
+    key = b64encode(bytes([9] * 32))
+
+    late = _bought(world, 11, key=key)
+    world.clock.advance(2 * HOUR_US)
+    refund_lines(world, late)
+
+    order = _bought(world, 12, 13, key=key)
+    deliver(world, order, 1)
+    deliver(world, order, 2, by=world.signs("mia", "merchant"))
+    accept(world, order, 1)
+    give_refund(world, order, 1, 100)
+    give_refund(world, order, 2, 1_001)
+    world.clock.advance(3 * DAY_US)
+    release_lines(world, order, 2)
+
+    order = _bought(world, 14, 15, 16, 17)
+    early = open_claim(world, order, 4, kind="not-delivered")
+    deliver(world, order, 1, 2, 3)
+    arbitrator, buyer = world.signs("ari", "arbitrator"), world.signs("lou", "buyer")
+    close_claim(world, early, "refund", world.signs("mia", "merchant"))
+    close_claim(world, open_claim(world, order, 1), "none", buyer)
+    close_claim(world, open_claim(world, order, 1), "none", arbitrator)
+    close_claim(world, open_claim(world, order, 1), "refund", arbitrator)
+    close_claim(world, open_claim(world, order, 2), "split", arbitrator, to_buyer=4_000)
+    close_claim(world, open_claim(world, order, 3), "release", buyer)
+
+    order = _bought(world, 18, 19, 20)
+    deliver(world, order, 1, 2)
+    open_claim(world, order, 2)
+    for name in ("game-card", CARD_CLASS, ITEM_CLASS):
+        qualify(world, "mia", "rex", namespace="mias", **{"class": name})
+
+
+def _bought(world: World, *cards: int, **changes: Any) -> str:
+    """Let lou buy these cards of mia's and pay for them from his balance."""
+    items = [f"mias/paid-{number}" for number in cards]
+    order = place_order(world, "lou", "mias/points", *items, **changes)
+    pay_order(world, order)
+    return order

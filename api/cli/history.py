@@ -36,6 +36,7 @@ _WHAT = {
     "item-frozen/1": "frozen",
     "item-registered/1": "registered",
     "item-reserved/1": "reserved",
+    "item-sold/1": "sold",
     "item-transferred/1": "transferred",
     "item-unfrozen/1": "unfrozen",
     "item-withdrawn/1": "taken back",

@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from ledger.rules.commands import Command
 from ledger.rules.errors import Refused
 from ledger.rules.model import Fact, View
+from ledger.rules.order_state import Order
 from ledger.rules.state import UNKNOWN, Item
+from ledger.rules.trade_state import Claim
 
 _MOVES = frozenset({"item-transferred/1", "sale-imported/1", "provenance-gap-recorded/1"})
-_RESERVED = "item-reserved/1"
+_RESERVED, _SOLD = "item-reserved/1", "item-sold/1"
 _BY_IMPORT = frozenset({"sale-imported/1", "provenance-gap-recorded/1"})
 
 
@@ -37,7 +39,8 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
     Raises:
         InvariantBroken: An item would move without its owner, while frozen, or from somebody who
             does not hold it; or an import would touch what a key holder signed for; or an item
-            would be reserved twice; or money would come from nowhere, or from another order.
+            would be reserved twice, or sold to another than the buyer it is reserved for; or money
+            would come from nowhere, from another order, or from a line that is frozen.
 
     """
     signed = {signer.party for signer in command.signers}
@@ -45,7 +48,7 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
     for fact in facts:
         if "postings" in fact.data:
             _check_balanced(fact.data["postings"])
-            _check_escrow(fact)
+            _check_escrow(fact, view)
         if not fact.stream.startswith("item/"):
             continue
         found = view.stream(fact.stream)
@@ -53,6 +56,8 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
         owner = owners.get(fact.stream, before.owner if before else UNKNOWN)
         if fact.type == _RESERVED:
             _check_reserved(before)
+        if fact.type == _SOLD:
+            _check_sold(fact, before, signed, view)
         if fact.type in _MOVES:
             _check_move(fact, before, owner, signed)
         if "to" in fact.data or "owner" in fact.data:
@@ -68,14 +73,56 @@ def _check_balanced(postings: Sequence[Mapping[str, str]]) -> None:
             raise InvariantBroken("money would come from nowhere", currency=currency, sum=total)
 
 
-def _check_escrow(fact: Fact) -> None:
-    """Check that an order's stream moves the escrow of its own lines alone."""
+def _check_escrow(fact: Fact, view: View) -> None:
+    """Check that an order's stream moves escrow of its own lines alone, and of no frozen one."""
     room, _, order = fact.stream.partition("/")
+    closing = None
+    if room == "claim":
+        order, closing = _claimed_order(view, order), order
     for posting in fact.data["postings"]:
-        account = posting["account"]
-        own = room == "claim" or account.startswith(f"escrow/{order}/")
-        if account.startswith("escrow/") and not own:
+        account, amount = posting["account"], int(posting["amount"])
+        if not account.startswith("escrow/"):
+            continue
+        if not account.startswith(f"escrow/{order}/"):
             raise InvariantBroken("another order's escrow would move", order=order, account=account)
+        if amount < 0:
+            _check_leaving(_order(view, order), account, -amount, closing)
+
+
+def _claimed_order(view: View, claim: str) -> str:
+    found = view.stream(f"claim/{claim}")
+    state = found.state if found else None
+    return state.order if isinstance(state, Claim) and state.open else ""
+
+
+def _check_leaving(order: Order, account: str, amount: int, closing: str | None) -> None:
+    line = order.lines[int(account.rpartition("/")[2]) - 1]
+    others = [claim for claim in line.claims if claim != closing]
+    if others:
+        raise InvariantBroken("frozen money would leave", account=account, claim=others[0])
+    if amount > line.held:
+        raise InvariantBroken("more would leave than is held", account=account, held=line.held)
+
+
+def _order(view: View, name: str) -> Order:
+    found = view.stream(f"order/{name}")
+    if found is None or not isinstance(found.state, Order):
+        raise InvariantBroken("no such order", order=name)
+    return found.state
+
+
+def _check_sold(fact: Fact, before: Item | None, signed: set[str], view: View) -> None:
+    goods = before.goods if before else None
+    if before is None or goods is None or goods.order != fact.data["order"]:
+        raise InvariantBroken("an item would be sold that no order is made for", **fact.data)
+    if before.frozen:
+        raise InvariantBroken("a frozen item would move", owner=before.owner)
+    agent = goods.escrow.agent if goods.escrow else None
+    if signed.isdisjoint({before.owner, agent}):
+        raise InvariantBroken("an item would move without its owner", owner=before.owner)
+    buyer = _order(view, fact.data["order"]).buyer
+    if (fact.data["from"], fact.data["to"]) != (before.owner, buyer):
+        raise InvariantBroken("an item would be sold to another", buyer=buyer, **fact.data)
 
 
 def _check_reserved(before: Item | None) -> None:

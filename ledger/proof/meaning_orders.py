@@ -14,7 +14,7 @@ docs/spec.md section 11.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -132,8 +132,12 @@ class OrdersMeaning:
         if _moment(data["pay_by"]) != pay_by:
             raise _broken("an order with another time to pay", pay_by, data["pay_by"])
 
+    def expect(self, name: str, type_: str, items: Iterable[str]) -> None:
+        """Wait for an effect of this type on the stream of each of an order's items."""
+        self.due = dict.fromkeys(items, (type_, name))
+
     def _expect(self, name: str, type_: str) -> None:
-        self.due = {line.item: (type_, name) for line in self.orders[name].lines}
+        self.expect(name, type_, (line.item for line in self.orders[name].lines))
 
     def reserve(self, document: dict[str, Any]) -> None:
         """Check an `item-reserved/1`: the effect of its order, and the item is free.
@@ -157,10 +161,19 @@ class OrdersMeaning:
             Tampered: It is not.
 
         """
-        item = document["stream"]
-        name = self._caused(item, _FREED)
+        self.take_out(document["stream"], _FREED)
+
+    def take_out(self, item: str, type_: str) -> str:
+        """End an item's reservation by an effect of this type, and name the order it was for.
+
+        Raises:
+            Tampered: The last command was another order's, or has no such effect.
+
+        """
+        name = self._caused(item, type_)
         if self.reserved.pop(item, name) != name:
             raise _broken("an item was freed by another order", name, item)
+        return name
 
     def _caused(self, item: str, type_: str) -> str:
         expected, name = self.due.pop(item, (None, None))

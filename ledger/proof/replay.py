@@ -69,7 +69,12 @@ Observe = Callable[[Entry, Stream | None, Stream, Entry | None], None]
 _ATTESTED_KINDS = frozenset(
     {"import-sale/1", "claim-imported-party/1", "top-up/1", "confirm-payment/1"}
 )
-_SYSTEM_KINDS = frozenset({"open-ledger/1", "complete-key-change/1", "expire-order/1"})
+_SYSTEM_KINDS = frozenset(
+    {
+        *("open-ledger/1", "complete-key-change/1"),
+        *("expire-order/1", "release-lines/1", "refund-lines/1"),
+    }
+)
 _GAP = "provenance-gap-recorded/1"
 
 

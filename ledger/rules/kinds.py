@@ -12,6 +12,9 @@ from typing import NamedTuple
 from ledger.rules import (
     balances,
     cards,
+    claims,
+    delivery,
+    escrow,
     imports,
     items,
     listings,
@@ -20,6 +23,7 @@ from ledger.rules import (
     orders,
     parties,
     payments,
+    refunds,
     roles,
     terms,
 )
@@ -34,6 +38,7 @@ from ledger.rules.text import b64decode
 _FAMILIES = (
     *(opening, parties, roles, items, imports),
     *(terms, merchants, listings, balances, cards, orders, payments),
+    *(delivery, escrow, refunds, claims),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})

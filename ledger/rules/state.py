@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ledger.rules.order_state import Order
-from ledger.rules.trade_state import Account, Goods, Listing, Merchant
+from ledger.rules.trade_state import Account, Claim, Goods, Listing, Merchant
 
 UNKNOWN = "unknown"
 
@@ -182,7 +182,9 @@ class Terms(NamedTuple):
         return next((each for each in known if each is not None and each.digest == digest), None)
 
 
-State = Party | Namespace | Item | Policy | Log | Terms | Merchant | Listing | Account | Order
+State = (
+    Party | Namespace | Item | Policy | Log | Terms | Merchant | Listing | Account | Order | Claim
+)
 
 
 class Stream(NamedTuple):

@@ -6,10 +6,13 @@ Refused
 ├── BalanceTooLow
 ├── OrderExists  UnknownOrder  AgreementDiffers  SnapshotDiffers  PriceDiffers  CurrencyMixed
 ├── ClassWithoutTerms  GoodsDiffer  ItemEscrowed  ItemNotEscrowed  ItemNotForSale  ItemReserved
-└── NotBuyer  OrderNotOpen  AmountDiffers  TimerNotDue
+├── NotBuyer  OrderNotOpen  AmountDiffers  TimerNotDue
+├── UnknownLine  LineNotHeld  LineDelivered  LineNotDelivered  NotAgent  DeliveryLate
+├── ParcelDiffers  ClaimOpen  RefundTooLarge
+└── UnknownClaim  ClaimExists  ClaimClosed  ClaimNotAccepted  OutcomeNotAllowed
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-sections 9.9 to 9.12.
+sections 9.9 to 9.14.
 """
 
 from __future__ import annotations
@@ -159,3 +162,87 @@ class TimerNotDue(Refused):
     """There is nothing that this timer could do, or not yet."""
 
     code = "timer-not-due"
+
+
+class UnknownLine(Refused):
+    """The order has no line of this number."""
+
+    code = "unknown-line"
+
+
+class LineNotHeld(Refused):
+    """Nothing is in escrow for the line: it was never paid, or its money has left."""
+
+    code = "line-not-held"
+
+
+class LineDelivered(Refused):
+    """The line was delivered; nothing is delivered twice."""
+
+    code = "line-delivered"
+
+
+class LineNotDelivered(Refused):
+    """The line was not delivered yet."""
+
+    code = "line-not-delivered"
+
+
+class NotAgent(Refused):
+    """Only the agent that the owner named, or the merchant, delivers an item."""
+
+    code = "not-agent"
+
+
+class DeliveryLate(Refused):
+    """The time to deliver is over; the buyer gets its money back."""
+
+    code = "delivery-late"
+
+
+class ParcelDiffers(Refused):
+    """A card goes in a parcel where the order brought a key, and only there."""
+
+    code = "parcel-differs"
+
+
+class ClaimOpen(Refused):
+    """A claim is open on the line, which is frozen until it is closed."""
+
+    code = "claim-open"
+
+
+class RefundTooLarge(Refused):
+    """More would be refunded than the line has left."""
+
+    code = "refund-too-large"
+
+
+class UnknownClaim(Refused):
+    """No such claim in this log."""
+
+    code = "unknown-claim"
+
+
+class ClaimExists(Refused):
+    """A claim of this number was opened already."""
+
+    code = "claim-exists"
+
+
+class ClaimClosed(Refused):
+    """The claim is closed; a closed one stays so."""
+
+    code = "claim-closed"
+
+
+class ClaimNotAccepted(Refused):
+    """The order's trade policy takes no claim of this kind."""
+
+    code = "claim-not-accepted"
+
+
+class OutcomeNotAllowed(Refused):
+    """Whoever closes this claim cannot end it like this."""
+
+    code = "outcome-not-allowed"

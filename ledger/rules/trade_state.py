@@ -64,6 +64,15 @@ class Goods(NamedTuple):
     order: str | None = None
 
 
+class Claim(NamedTuple):
+    """That a buyer claims a line of an order, and whether that is still open."""
+
+    order: str
+    line: int
+    kind: str
+    open: bool = True
+
+
 class Account(NamedTuple):
     """What one account holds, by currency, sorted; nothing stands there for a currency of zero."""
 

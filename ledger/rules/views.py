@@ -31,21 +31,17 @@ VIEW = "provenance"
 SIGNED, ATTESTED, BY_ROLE = "signed", "attested", "role"
 EARLIER_UNKNOWN = "earlier-history-unknown"
 
-# On whose word an entry of an item's stream stands: its owner's (and recipient's), the importer's,
-# or that of somebody who holds a role.
+# On whose word an entry of an item's stream stands: its owner's (and recipient's or buyer's), the
+# importer's, or that of somebody who holds a role.
+_BY_SIGNATURE = (
+    *("card-registered/1", "item-registered/1", "item-escrowed/1", "item-withdrawn/1"),
+    *("item-transferred/1", "transfer-offered/1", "offer-ended/1"),
+    *("item-reserved/1", "item-sold/1"),
+)
 WORDS: Mapping[str, str] = MappingProxyType(
     {
-        "card-registered/1": SIGNED,
-        "item-registered/1": SIGNED,
-        "item-escrowed/1": SIGNED,
-        "item-withdrawn/1": SIGNED,
-        "item-transferred/1": SIGNED,
-        "transfer-offered/1": SIGNED,
-        "offer-ended/1": SIGNED,
-        "item-freed/1": BY_ROLE,
-        "item-frozen/1": BY_ROLE,
-        "item-reserved/1": SIGNED,
-        "item-unfrozen/1": BY_ROLE,
+        **dict.fromkeys(_BY_SIGNATURE, SIGNED),
+        **dict.fromkeys(("item-freed/1", "item-frozen/1", "item-unfrozen/1"), BY_ROLE),
         "item-first-seen/1": ATTESTED,
         "provenance-gap-recorded/1": ATTESTED,
         "sale-imported/1": ATTESTED,

@@ -457,7 +457,8 @@ def shop_bodies() -> dict[str, dict[str, Any]]:
 
 
 def order_bodies() -> dict[str, dict[str, Any]]:
-    """The bodies about orders and payments."""
+    """The bodies about orders, payments, escrow and claims."""
+    claim = {"claim": "01930000-0000-7000-8000-000000000001"}
     order = {"order": "01930000-0000-7000-8000-000000000000"}
     line = {"item": "cards/1", "listing": "cards/sword", "merchant": "ann", "price": "100"}
     return {
@@ -469,6 +470,13 @@ def order_bodies() -> dict[str, dict[str, Any]]:
         "expire-order/1": {**order, "due": TIME},
         "pay-order/1": {**order, "amount": PRICE},
         "confirm-payment/1": {**order, "amount": PRICE, "provider": "internal"},
+        "deliver-lines/1": {**order, "parcels": [{"line": 1, "parcel": None}]},
+        "accept-lines/1": {**order, "lines": [1]},
+        "release-lines/1": {**order, "due": TIME},
+        "refund-lines/1": {**order, "due": TIME},
+        "give-refund/1": {**order, "amount": PRICE, "line": 1},
+        "open-claim/1": {**order, **claim, "kind": "key-invalid", "line": 1},
+        "close-claim/1": {**claim, "outcome": "refund", "to_buyer": None},
     }
 
 

@@ -14,7 +14,7 @@ from api.house import House
 from api.keeper import Keeper
 from api.timers import act_on_orders, fire_due
 from ledger.rules.errors import KeyNotValid
-from ledger.rules.order_state import EXPIRED, PAID
+from ledger.rules.order_state import EXPIRED, HELD, PAID, REFUNDED, RELEASED
 from ledger.rules.text import format_time
 from projections.orders import Orders
 from tests import golden_trade
@@ -57,6 +57,12 @@ def waiting(world: World, house: House, count: int) -> list[str]:
     return placed
 
 
+def lines_due(world: World, house: House) -> int:
+    """How many orders of the story have a line that is due now."""
+    rules = ["order-inspected", "order-undelivered"]
+    return len(Orders(house.reader).due(world.clock.now(), rules))
+
+
 def fired(house: House) -> list[tuple[str, str, str]]:
     """What expired: the order, what was due, and when it fired."""
     return [
@@ -76,11 +82,37 @@ def test_after_a_week_everything_that_is_overdue_fires_soonest_first_and_says_wh
     world.clock.advance(WEEK_US)
     now = format_time(world.clock.now())
 
-    assert fire_due(house) == 4
+    assert fire_due(house) == 4 + lines_due(world, house)
     done = [(order, due, now) for order, due in zip(placed, dues, strict=True)]
     assert fired(house)[before:] == done
     house.runner.catch_up()
+    # The last order of the story had two timers, of two of its lines.
+    assert fire_due(house) == 1
+    house.runner.catch_up()
     assert fire_due(house) == 0
+
+
+def test_lines_are_refunded_and_released_by_themselves_and_a_claimed_one_waits(
+    world: World, house: House
+) -> None:
+    order = next(
+        each.stream[6:]
+        for each in reversed(entries_of(house.reader))
+        if each.type == "lines-delivered/1"
+    )
+    delivered, claimed, awaited = order_of(world, order).lines
+    assert awaited.deliver_by is not None
+    assert delivered.inspect_by is not None
+    for due, right in (
+        (awaited.deliver_by, (HELD, HELD, REFUNDED)),
+        (delivered.inspect_by, (RELEASED, HELD, REFUNDED)),
+    ):
+        for moment in (due - 1, due):
+            world.clock.advance(moment - world.clock.now())
+            house.runner.catch_up()
+            fire_due(house)
+        assert tuple(line.state for line in order_of(world, order).lines) == right
+    assert claimed.claims == order_of(world, order).lines[1].claims != ()
 
 
 def test_nothing_fires_before_its_time(world: World, house: House) -> None:
@@ -91,7 +123,7 @@ def test_nothing_fires_before_its_time(world: World, house: House) -> None:
     assert order_of(world, order).state != EXPIRED
 
     world.clock.advance(1)
-    assert act_on_orders(house) == 1
+    act_on_orders(house)
     assert order_of(world, order).state == EXPIRED
 
 
@@ -101,7 +133,8 @@ def test_what_another_process_did_first_is_left_alone(
     waiting(world, house, 2)
     world.clock.advance(WEEK_US)
     stale = Orders(house.reader).due(world.clock.now(), ["order-unpaid"])
-    assert act_on_orders(house) == len(stale) == 3
+    lines = lines_due(world, house)
+    assert act_on_orders(house) - lines == len(stale) == 3
     world.clock.advance(MINUTE_US)
     answers = [stale, []]
     monkeypatch.setattr(Orders, "due", lambda *_, **__: answers.pop(0))
@@ -130,9 +163,10 @@ def test_however_many_are_due_they_fire_in_batches(
 ) -> None:
     waiting(world, house, 4)
     world.clock.advance(WEEK_US)
+    lines = lines_due(world, house)
     monkeypatch.setattr(Orders, "due", partialmethod(Orders.due, limit=2))
 
-    assert act_on_orders(house) == 5
+    assert act_on_orders(house) == 5 + lines
 
 
 def test_a_timer_that_is_refused_for_another_reason_is_a_failure(

@@ -10,6 +10,8 @@ import {
   timerId,
 } from "./proofs.mjs";
 import { need, partyStream, refuse } from "./state.mjs";
+import { CLAIM_KINDS } from "./claims.mjs";
+import { ESCROW_KINDS } from "./escrow.mjs";
 import { GOODS_KINDS, atHand } from "./goods.mjs";
 import { MONEY_KINDS } from "./money.mjs";
 import { ORDER_KINDS } from "./orders.mjs";
@@ -389,4 +391,6 @@ export const KINDS = Object.assign(Object.create(null), {
   ...MONEY_KINDS,
   ...GOODS_KINDS,
   ...ORDER_KINDS,
+  ...ESCROW_KINDS,
+  ...CLAIM_KINDS,
 });

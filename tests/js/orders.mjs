@@ -18,7 +18,7 @@ const SMALL_ORDER = new Set([
 
 export const orderStream = (body) => `order/${body.order}`;
 const itemStream = (line) => `item/${line.item}`;
-const later = (at, seconds) => f.timeText(at + BigInt(seconds) * 1_000_000n);
+export const later = (at, seconds) => f.timeText(at + BigInt(seconds) * 1_000_000n);
 const total = (order) => order.lines.reduce((sum, line) => sum + line.price, 0n);
 export const theOrder = ({ ledger, body }) =>
   ledger.state(orderStream(body)) ?? refuse("unknown-order");
@@ -224,6 +224,11 @@ export const ORDER_EVENTS = {
       fee: BigInt(data.fees[place]),
       price: BigInt(one.price),
       state: "unfunded",
+      inspectBy: null,
+      claims: [],
+      claimed: 0,
+      released: 0n,
+      refunded: 0n,
     })),
     payBy: f.micros(data.pay_by),
     state: "unpaid",

@@ -2,6 +2,8 @@
 
 import * as f from "./forms.mjs";
 import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
+import { CLAIM_EVENTS } from "./claims.mjs";
+import { ESCROW_EVENTS } from "./escrow.mjs";
 import { goodsEvents } from "./goods.mjs";
 import { MONEY_EVENTS } from "./money.mjs";
 import { ORDER_EVENTS } from "./orders.mjs";
@@ -178,4 +180,6 @@ export const EVENTS = Object.assign(Object.create(null), {
   ...MONEY_EVENTS,
   ...goodsEvents(newItem),
   ...ORDER_EVENTS,
+  ...ESCROW_EVENTS,
+  ...CLAIM_EVENTS,
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.simulation.escrow import Escrow
 from tests.simulation.oracle import (
     Document,
     Fact,
@@ -16,12 +17,11 @@ from tests.simulation.oracle import (
     tagged,
     us,
 )
-from tests.simulation.orders import Orders
 
 Hold = tuple[str, bool]  # owner, frozen
 
 
-class Model(Orders):
+class Model(Escrow):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -93,6 +93,8 @@ class Model(Orders):
             self.fold_postings(data.get("postings", []))
         elif stream.startswith("order/"):
             self.fold_order(stream[6:], type_, data, command)
+        elif stream.startswith("claim/"):
+            self.fold_claim(stream[6:], type_, data, body)
         elif stream.startswith(("merchant/", "listing/")):
             self.fold_shop(type_, body)
         elif stream.startswith("namespace/"):
@@ -119,9 +121,8 @@ class Model(Orders):
             item["owner"] = data["owner"]
             if type_ == "card-registered/1":
                 self.fold_goods(item, type_, body)
-        elif type_ in {"item-reserved/1", "item-freed/1"}:
-            item["goods"] = item["goods"] | {"order": data.get("order")}
-            item["offer"] = None
+        elif type_ in {"item-reserved/1", "item-freed/1", "item-sold/1"}:
+            self.fold_ordered(item, type_, data)
         elif type_ in {"item-escrowed/1", "item-withdrawn/1"}:
             self.fold_goods(item, type_, body)
         elif type_ in {"sale-imported/1", "provenance-gap-recorded/1"}:

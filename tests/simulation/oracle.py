@@ -57,6 +57,13 @@ TABLE = """
     expire-order/1          system                                -        no  !         -
     pay-order/1             buyer                                 -        yes order!    -
     confirm-payment/1       cashier                               -        yes !         transaction
+    deliver-lines/1         agent|merchant                        -        no  !         -
+    accept-lines/1          buyer                                 -        no  order!    -
+    release-lines/1         system                                -        no  !         -
+    refund-lines/1          system                                -        no  !         -
+    give-refund/1           merchant                              -        yes order!    -
+    open-claim/1            buyer                                 -        no  order!    description
+    close-claim/1           buyer|merchant|arbitrator             -        yes claim!    reason
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,6 +124,7 @@ class State:
         self.terms: list[tuple[str, int, int]] = []  # trade policies: digest, since, notice days
         self.policies: dict[str, Document] = {}  # trade policies by digest
         self.orders: dict[str, Document] = {}
+        self.claims: dict[str, Document] = {}  # order, line, whether it is open
         self.sold: dict[str, dict[str, str]] = {}  # by trade policy: class, sold as card or item
 
 

@@ -23,7 +23,7 @@ from tests.worlds import World
 
 FRESH = "01930000-0000-7000-8000-0000000000ff"
 FREE, RESERVED = "mias/card-8", "mias/card-6"
-PAID, EXPIRED, WAITING = 0, 2, 3
+PAID, EXPIRED, WAITING = 0, 2, -1
 LOTS_US = 900_000_000
 Posting = tuple[str, int]
 

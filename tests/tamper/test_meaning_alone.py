@@ -20,6 +20,7 @@ from ledger.rules.compose import Draft, Sealing
 from ledger.rules.model import Fact, Given
 from ledger.rules.text import format_time
 from tests.js.exports import Forger
+from tests.tamper.escrow_cases import ESCROW_CASES
 from tests.tamper.market import SIZE, Market
 from tests.tamper.operator import forger
 from tests.tamper.order_cases import ORDER_CASES
@@ -207,6 +208,7 @@ CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
     "an import of a signed item": ("imports", [lambda w: sale(w, "old/relic")]),
     **TRADE_CASES,
     **ORDER_CASES,
+    **ESCROW_CASES,
 }
 
 

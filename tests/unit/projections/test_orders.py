@@ -38,7 +38,7 @@ class Shown(NamedTuple):
 def shown(database_url: str) -> Iterator[Shown]:
     """The golden orders: two paid, one expired, the last one unpaid."""
     with World.create(database_url, "orders") as world:
-        golden_trade.play(world)
+        golden_trade.play_orders(world)
         reader = LogReader(world.recorder)
         placed = [each for each in entries_of(reader) if each.type == "order-placed/1"]
         yield Shown(world, reader, [each.stream[6:] for each in placed])

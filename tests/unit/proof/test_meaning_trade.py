@@ -54,17 +54,57 @@ def test_the_orders_of_a_whole_log_are_paid_expired_or_open() -> None:
 
     placed = [each.stream for each in log if each.type == "order-placed/1"]
     states = [meaning.orders.orders[name].state for name in placed]
-    assert states == ["paid", "paid", "expired", "unpaid"]
+    assert states == ["paid", "paid", "expired", *["paid"] * 4, "unpaid"]
     reserved = {
         item.removeprefix("item/mias/"): name for item, name in meaning.orders.reserved.items()
     }
     assert reserved == {
         **{"card-4": placed[0], "card-5": placed[0], "blade": placed[1]},
-        **{"card-7": placed[3], "card-6": placed[3]},
+        **{"card-7": placed[-1], "card-6": placed[-1], "paid-20": placed[-2]},
     }
     held = {name: sums for name, sums in meaning.money.accounts.items() if name[:6] == "escrow"}
-    assert sum(sums["CNY"] for sums in held.values()) == 9900 * 2 + 50_001
+    assert sum(sums["CNY"] for sums in held.values()) == 9900 * 2 + 50_001 + 9900 * 3
     assert meaning.orders.due == {}
+
+
+def test_the_paid_lines_of_a_whole_log_are_held_or_have_ended() -> None:
+    meaning = played(complete=True, log=entries())
+
+    told = [
+        [(line.held, line.released, line.refunded) for line in lines]
+        for lines in meaning.escrow.lines.values()
+    ]
+    assert told[3:-1] == [
+        [(0, 0, 9900)],
+        [(0, 9800, 100), (0, 8899, 1001)],
+        [(0, 0, 9900), (0, 5900, 4000), (0, 9900, 0), (0, 0, 9900)],
+        [(9900, 0, 0)] * 3,
+    ]
+    frozen = [line.claims for line in meaning.escrow.lines[list(meaning.escrow.lines)[-2]]]
+    assert [len(claims) for claims in frozen] == [0, 1, 0]
+    assert sum(not claim.open for claim in meaning.claims.claims.values()) == 6
+    assert meaning.claims.due is None
+    assert meaning.items["item/mias/paid-18"].owner == "lou"
+
+
+@pytest.mark.parametrize(
+    ("type_", "field"),
+    [
+        ("item-sold/1", "order"),
+        ("escrow-frozen/1", "claims"),
+        ("escrow-settled/1", "claims"),
+        ("lines-delivered/1", "order"),
+        ("escrow-released/1", "money"),
+        ("claim-closed/1", "claims"),
+    ],
+)
+def test_a_part_of_what_became_of_a_line_that_is_missing_is_missed(type_: str, field: str) -> None:
+    log = entries()
+    left = next(at for at, entry in enumerate(log) if entry.type == type_)
+
+    with pytest.raises(Tampered) as caught:
+        played(complete=True, log=[*log[:left], *log[left + 1 :]])
+    assert (caught.value.step, caught.value.field) == ("meaning", field)
 
 
 @pytest.mark.parametrize("type_", ["item-reserved/1", "item-freed/1", "balance-changed/1"])

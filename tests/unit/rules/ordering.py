@@ -6,6 +6,7 @@ another class, which is paid for within an hour instead of a quarter of one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ledger.rules.commands import Command
@@ -192,3 +193,41 @@ def traded(small: Small) -> None:
     small.do(confirming(small, 1, order=ORDER[:-1] + "1"))
     small.at = order(small, stream).pay_by
     run(small, expiring(small, small.at, stream=stream))
+    resolved(small, pinned)
+
+
+def resolved(small: Small, pinned: dict[str, Any]) -> None:
+    """In the same log, paid lines end: accepted, inspected, not delivered, refunded, claimed."""
+    items = [f"cards/r{number}" for number in range(4)]
+    for item in items:
+        goods = {"agent": "system", "class": "point-card", "item": item, "product": "gift-cards"}
+        commitments = {"card": "c" * 64, "code": "d" * 64, "terms": pinned["terms"]}
+        small.act("register-card/1", ("shop", "owner"), **commitments, **goods)
+    lines, number = [line(item, "cards/gift-2") for item in items], ORDER[:-1] + "2"
+    stream = f"order/{number}"
+    small.do(placing(small, *lines, by="eve", order=number, **pinned))
+    small.act("top-up/1", ("ann", "cashier"), **money_body("eve", 4 * PRICE))
+    small.do(paying(small, 4 * PRICE, by="eve", order=number))
+    parcels = [{"line": each, "parcel": None} for each in (1, 2, 3)]
+    small.act("deliver-lines/1", ("system", "agent"), order=number, parcels=parcels)
+    small.act("accept-lines/1", ("eve", "buyer"), lines=[1], order=number)
+    money = {"amount": "5", "currency": "CNY"}
+    small.act("give-refund/1", ("shop", "merchant"), amount=money, line=2, order=number)
+    claim = uuid7(3, bytes(10))
+    body = {"claim": claim, "kind": "key-invalid", "line": 3, "order": number}
+    small.do(renamed(small, "open-claim/1", ("eve", "buyer"), body))
+    small.act("close-claim/1", ("shop", "merchant"), claim=claim, outcome="refund", to_buyer=None)
+    undelivered, inspected = order(small, stream).lines[3], order(small, stream).lines[1]
+    assert undelivered.deliver_by is not None
+    assert inspected.inspect_by is not None
+    small.at = undelivered.deliver_by
+    late = timer(small, "refund-lines/1", "order-undelivered", small.at, stream=stream)
+    run(small, late)
+    small.at = inspected.inspect_by
+    run(small, timer(small, "release-lines/1", "order-inspected", small.at, stream=stream))
+
+
+def renamed(small: Small, kind: str, place: tuple[str, str], body: dict[str, Any]) -> Draft:
+    """Draft a command whose body has a field `kind` of its own."""
+    without = {name: value for name, value in body.items() if name != "kind"}
+    return replace(small.draft(kind, place, **without), body=body)

@@ -1,0 +1,188 @@
+"""What a log must mean of trade: which reading judges which entry, and what is common to all.
+
+  policy      trade policies follow each other with notice (`ledger.proof.meaning_terms`)
+  shops       merchants and listings are as `ledger.proof.meaning_shops` says
+  money       movements of money are as `ledger.proof.meaning_money` says
+  orders      orders and their payments are as `ledger.proof.meaning_orders` says
+  escrow      what becomes of paid lines is as `ledger.proof.meaning_escrow` says
+  claims      claims on them are as `ledger.proof.meaning_claims` says
+
+Specification: docs/spec.md section 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.proof.errors import Tampered
+from ledger.proof.meaning_claims import ClaimsMeaning
+from ledger.proof.meaning_escrow import EscrowMeaning
+from ledger.proof.meaning_money import MoneyMeaning
+from ledger.proof.meaning_orders import OrdersMeaning
+from ledger.proof.meaning_shops import ShopsMeaning
+from ledger.proof.meaning_terms import TermsMeaning
+
+
+@dataclass(slots=True)
+class Thing:
+    """One item as the invariants see it."""
+
+    owner: str
+    namespace: str
+    frozen: bool = False
+    signed_for: bool = False
+    offered_to: str | None = None
+    agent: str | None = None
+
+
+@dataclass(slots=True)
+class TradeMeaning:
+    """What trade has come to so far; the items are those of the whole log."""
+
+    complete: bool
+    namespaces: dict[str, str] = field(default_factory=dict)
+    items: dict[str, Thing] = field(default_factory=dict)
+    terms: TermsMeaning = field(default_factory=TermsMeaning)
+    shops: ShopsMeaning = field(default_factory=ShopsMeaning)
+    money: MoneyMeaning = field(init=False)
+    orders: OrdersMeaning = field(init=False)
+    escrow: EscrowMeaning = field(init=False)
+    claims: ClaimsMeaning = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no money anywhere, and nothing ordered."""
+        self.money = MoneyMeaning(self.complete)
+        self.orders = OrdersMeaning(self.complete, self.shops, self.terms)
+        self.escrow = EscrowMeaning(self.orders)
+        self.claims = ClaimsMeaning(self.complete, self.escrow)
+
+    def end(self) -> None:
+        """Check that all effects of the last command came. Raises `Tampered`."""
+        self.money.end()
+        self.orders.end()
+        self.claims.end()
+
+    def _terms(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.terms.take(document, command)
+
+    def _merchant(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.qualify(command, self.namespaces)
+
+    def _unqualified(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.revoke(command)
+
+    def _listing(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.publish(document, command)
+
+    def _listing_ended(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.end(command)
+
+    def _moved(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.orders.check_accounts(document)
+        self.money.take(document)
+
+    def _placed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.orders.place(document, command, self._owner)
+        self.escrow.place(document, command)
+
+    def _owner(self, item: str) -> str | None:
+        """Say whose an item is that an agent may sell now."""
+        thing = self.items.get(item)
+        return thing.owner if thing and thing.agent is not None and not thing.frozen else None
+
+    def _reserved(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.orders.reserve(document)
+        self.items[document["stream"]].offered_to = None
+
+    def _freed(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.orders.free(document)
+
+    def _order_expired(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.orders.expire(document)
+
+    def _paid(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.orders.pay(document, command)
+        self.escrow.pay(document)
+        self._moved(document, command)
+
+    def _delivered(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.escrow.deliver(document, command, self._agent)
+
+    def _agent(self, item: str) -> str | None:
+        """Say with whom an item is that may be sold now."""
+        thing = self.items.get(item)
+        return None if thing is None or thing.frozen else thing.agent
+
+    def _sold(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        thing, data = self.items[document["stream"]], document["data"]
+        self.escrow.sell(document)
+        check_hand(thing, data)
+        thing.owner, thing.agent, thing.offered_to = data["to"], None, None
+
+    def _released(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.escrow.release(document, command)
+        self._moved(document, command)
+
+    def _refunded(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.escrow.refund(document, command)
+        self._moved(document, command)
+
+    def _claimed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.claims.open(document, command)
+
+    def _claim_closed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.claims.close(document, command)
+        self._moved(document, command)
+
+    def _claim_followed(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.claims.follow(document)
+
+    def _balance(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.money.say(document)
+
+
+_Judge = Callable[[TradeMeaning, dict[str, Any], dict[str, Any]], None]
+TRADE_JUDGES: dict[str, _Judge] = {
+    "trade-policy-published/1": TradeMeaning._terms,
+    "merchant-qualified/1": TradeMeaning._merchant,
+    "qualification-revoked/1": TradeMeaning._unqualified,
+    "listing-published/1": TradeMeaning._listing,
+    "listing-ended/1": TradeMeaning._listing_ended,
+    "balance-topped-up/1": TradeMeaning._moved,
+    "balance-paid-out/1": TradeMeaning._moved,
+    "balance-changed/1": TradeMeaning._balance,
+    "order-placed/1": TradeMeaning._placed,
+    "item-reserved/1": TradeMeaning._reserved,
+    "item-freed/1": TradeMeaning._freed,
+    "order-expired/1": TradeMeaning._order_expired,
+    "payment-confirmed/1": TradeMeaning._paid,
+    "lines-delivered/1": TradeMeaning._delivered,
+    "item-sold/1": TradeMeaning._sold,
+    "escrow-released/1": TradeMeaning._released,
+    "escrow-refunded/1": TradeMeaning._refunded,
+    "claim-opened/1": TradeMeaning._claimed,
+    "claim-closed/1": TradeMeaning._claim_closed,
+    "escrow-frozen/1": TradeMeaning._claim_followed,
+    "escrow-settled/1": TradeMeaning._claim_followed,
+}
+
+
+def check_hand(thing: Thing, data: dict[str, Any]) -> None:
+    """Check that an item leaves its owner's hand, and is not frozen. Raises `Tampered`."""
+    if thing.frozen:
+        raise broken("frozen", "a frozen item moved", thing.owner, data["to"])
+    if data["from"] != thing.owner:
+        raise broken("owner", "an item left another hand", thing.owner, data["from"])
+
+
+def broken(invariant: str, message: str, expected: object, found: object) -> Tampered:
+    """Name the invariant that breaks, what it wants and what is there."""
+    return Tampered(
+        "meaning",
+        message,
+        field=invariant,
+        expected=None if expected is None else str(expected),
+        found=None if found is None else str(found),
+    )

@@ -1,0 +1,1 @@
+"""Trade as a whole: the way of a sale through the ledger, and its verdict."""
