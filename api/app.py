@@ -28,6 +28,7 @@ from api.routes import (
     orders,
     pages,
     parties,
+    payments,
     policies,
     proofs,
     tiles,
@@ -41,7 +42,8 @@ API_VERSION = "1.0.0"
 _ROUTERS = tuple(
     module.router
     for module in (
-        *(commands, items, parties, policies, trade, orders, entries, disclosures, proofs),
+        *(commands, items, parties, policies, trade, orders, payments),
+        *(entries, disclosures, proofs),
         *(log, tiles, health, metrics, pages),
     )
 )

@@ -68,12 +68,29 @@ def open_fields(
     if command is None or not readable:
         raise NotAuthorised("nothing in this entry is for the signer to read", index=index)
     boxes = {box.name: box.box for box in house.recorder.disclosures(index)}
-    return [_open(house, index, command.id, each, boxes.get(each["name"])) for each in readable]
+    return [
+        open_field(house, index, command.id, each, boxes.get(each["name"])) for each in readable
+    ]
 
 
-def _open(
+def open_field(
     house: House, index: int, command_id: str, sealed: dict[str, str], box: bytes | None
 ) -> Disclosed:
+    """Open one sealed field of an entry, whoever asks.
+
+    Args:
+        house: The ledger.
+        index: Of the entry.
+        command_id: Of its command.
+        sealed: The field, as the command names it.
+        box: What the storage holds of it; empty where it was lost.
+
+    Raises:
+        BoxRefused: It does not open, or holds another value than was sealed.
+        KeyDamaged: A key of the vault is not one.
+        EntryDamaged: The row of the box is missing.
+
+    """
     name, subject, digest = sealed["name"], sealed["subject"], sealed["digest"]
     if box is None:
         raise EntryDamaged(f"entry {index}", f"the box of {name} is not there")

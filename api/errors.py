@@ -1,31 +1,6 @@
 """The one place where an error becomes an HTTP answer (RFC 9457 problem details).
 
-ApiError
-├── RouteNotFound        nothing is served under this path
-├── MethodNotAllowed     the path knows other methods
-├── EntryNotFound        no entry at this index
-├── ItemNotFound         no such item, or not yet at that index
-├── PartyNotFound        no such party, or not yet at that index
-├── MerchantNotFound     no such merchant
-├── ListingNotFound      no such listing
-├── OrderNotFound        no such order
-├── CheckpointNotFound   no checkpoint of this size was published
-├── TileNotFound         no tile or bundle of this width was published
-├── ProofNotAvailable    the proof asked for lies outside the published tree
-├── RequestUnsigned      what is asked for is restricted, and nobody signed the request
-├── RequestSignatureInvalid  the signature of a request is not in order, or its key not valid
-├── RequestStale         a signed request was not made within a minute of now
-├── RequestReplayed      the nonce of a signed request was used before
-├── NotAuthorised        the signer may not read this
-├── BodyTooLarge         more bytes than a request may have
-├── BodyIncomplete       the client went away in the middle of its request
-├── BodyTooSlow          the body did not come within a minute
-├── ServerBusy           too many large bodies at once
-├── WrongMediaType       the body is not declared as plain `application/json`
-├── BadRequest           the web framework refused the request
-└── InternalError        a bug; it is logged, and the answer tells nothing more
-
-The other trees are `ledger.rules.errors`, `ledger.errors`, `ledger.record.errors`,
+The trees are `api.refusals`, `ledger.rules.errors`, `ledger.errors`, `ledger.record.errors`,
 `ledger.log.errors` and `projections.errors`.
 """
 
@@ -33,8 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
 
+from api.refusals import (
+    ApiError,
+    BadRequest,
+    BodyIncomplete,
+    BodyTooLarge,
+    BodyTooSlow,
+    CheckpointNotFound,
+    EntryNotFound,
+    InternalError,
+    ItemNotFound,
+    ListingNotFound,
+    MerchantNotFound,
+    MethodNotAllowed,
+    NotAuthorised,
+    NoticeNotOurs,
+    NoticeSignatureInvalid,
+    NoticeStale,
+    NoticeUnassigned,
+    OrderNotFound,
+    PartyNotFound,
+    PaymentsMisconfigured,
+    ProofNotAvailable,
+    ProviderNotConfigured,
+    RequestReplayed,
+    RequestSignatureInvalid,
+    RequestStale,
+    RequestUnsigned,
+    RouteNotFound,
+    ServerBusy,
+    TileNotFound,
+    WrongMediaType,
+)
 from api.trade_status import TRADE_STATUS
 from ledger import errors as ledger
 from ledger.domain.invariants import InvariantBroken
@@ -48,155 +54,44 @@ from ledger.rules.errors import RuleError
 from projections import errors as views
 from projections.errors import ProjectionError
 
-
-class ApiError(Exception):
-    """Base of every error that only the web side knows."""
-
-    code: ClassVar[str] = "api-error"
-
-    def __init__(self, message: str, **evidence: str | int | None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.evidence: dict[str, str | int | None] = evidence
-
-
-class RouteNotFound(ApiError):
-    """Nothing is served under this path."""
-
-    code = "not-found"
-
-
-class MethodNotAllowed(ApiError):
-    """The path knows other methods."""
-
-    code = "method-not-allowed"
-
-
-class EntryNotFound(ApiError):
-    """The log has no entry at this index."""
-
-    code = "entry-not-found"
-
-
-class ItemNotFound(ApiError):
-    """The log holds no such item, or did not at that index."""
-
-    code = "item-not-found"
-
-
-class PartyNotFound(ApiError):
-    """The log holds no such party, or did not at that index."""
-
-    code = "party-not-found"
-
-
-class MerchantNotFound(ApiError):
-    """The log holds no merchant of this name."""
-
-    code = "merchant-not-found"
-
-
-class ListingNotFound(ApiError):
-    """The log holds no such listing."""
-
-    code = "listing-not-found"
-
-
-class OrderNotFound(ApiError):
-    """The log holds no such order."""
-
-    code = "order-not-found"
-
-
-class CheckpointNotFound(ApiError):
-    """No checkpoint of this size was published."""
-
-    code = "checkpoint-not-found"
-
-
-class TileNotFound(ApiError):
-    """No tile or bundle of this width was published."""
-
-    code = "tile-not-found"
-
-
-class ProofNotAvailable(ApiError):
-    """The proof asked for lies outside the published tree."""
-
-    code = "proof-not-available"
-
-
-class RequestUnsigned(ApiError):
-    """What is asked for is restricted, and nobody signed the request."""
-
-    code = "request-unsigned"
-
-
-class RequestSignatureInvalid(ApiError):
-    """The signature of a request is not in order, does not hold, or its key is not valid."""
-
-    code = "request-signature-invalid"
-
-
-class RequestStale(ApiError):
-    """A signed request was not made within a minute of the server's time."""
-
-    code = "request-stale"
-
-
-class RequestReplayed(ApiError):
-    """The nonce of a signed request was used before."""
-
-    code = "request-replayed"
-
-
-class NotAuthorised(ApiError):
-    """The signer of a request may not read what it asks for."""
-
-    code = "not-authorised"
-
-
-class BodyTooLarge(ApiError):
-    """A request's body has more bytes than are read."""
-
-    code = "body-too-large"
-
-
-class BodyIncomplete(ApiError):
-    """The client went away in the middle of its request."""
-
-    code = "body-incomplete"
-
-
-class BodyTooSlow(ApiError):
-    """The body did not come in time."""
-
-    code = "body-too-slow"
-
-
-class ServerBusy(ApiError):
-    """Too many large bodies are being read or written."""
-
-    code = "server-busy"
-
-
-class WrongMediaType(ApiError):
-    """The body is not declared as plain `application/json`."""
-
-    code = "wrong-media-type"
-
-
-class BadRequest(ApiError):
-    """The web framework refused the request."""
-
-    code = "bad-request"
-
-
-class InternalError(ApiError):
-    """A bug; it is logged, and the answer tells nothing more."""
-
-    code = "internal-error"
-
+# What a route raises is imported from here too.
+__all__ = [
+    "RETRYABLE",
+    "STATUS_OF",
+    "TREES",
+    "Answered",
+    "ApiError",
+    "BadRequest",
+    "BodyIncomplete",
+    "BodyTooLarge",
+    "BodyTooSlow",
+    "CheckpointNotFound",
+    "Coded",
+    "EntryNotFound",
+    "InternalError",
+    "ItemNotFound",
+    "ListingNotFound",
+    "MerchantNotFound",
+    "MethodNotAllowed",
+    "NotAuthorised",
+    "NoticeNotOurs",
+    "NoticeSignatureInvalid",
+    "NoticeStale",
+    "NoticeUnassigned",
+    "OrderNotFound",
+    "PartyNotFound",
+    "PaymentsMisconfigured",
+    "ProofNotAvailable",
+    "ProviderNotConfigured",
+    "RequestReplayed",
+    "RequestSignatureInvalid",
+    "RequestStale",
+    "RequestUnsigned",
+    "RouteNotFound",
+    "ServerBusy",
+    "TileNotFound",
+    "WrongMediaType",
+]
 
 Coded = RuleError | LedgerError | RecordError | LogError | ProjectionError | ApiError
 Answered = (
@@ -316,6 +211,7 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     record.KeyDamaged: _LATER,
     record.KeyNotStored: _LATER,
     record.BoxRefused: _LATER,
+    record.NoticesUnavailable: _LATER,
     RouteNotFound: _NONE,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     EntryNotFound: _NONE,
@@ -332,6 +228,12 @@ STATUS_OF: Mapping[Answered, HTTPStatus] = {
     RequestStale: _SIGN,
     RequestReplayed: _SIGN,
     NotAuthorised: _WHO,
+    ProviderNotConfigured: _NONE,
+    PaymentsMisconfigured: _LATER,
+    NoticeSignatureInvalid: _SIGN,
+    NoticeStale: _SIGN,
+    NoticeNotOurs: _WHO,
+    NoticeUnassigned: _NEVER,
     BodyTooLarge: _LARGE,
     BodyIncomplete: _BAD,
     BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
@@ -386,6 +288,7 @@ RETRYABLE: frozenset[Answered] = frozenset(
         record.DatabaseUnavailable,
         record.HeadMoved,
         record.KeyNotStored,
+        record.NoticesUnavailable,
         record.OutcomeUnknown,
         record.TransactionAborted,
         rules.ChangeNotDue,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from ledger.cards.fingerprints import Peppers
 from ledger.clock import Clock
 from ledger.hardware.key import HardwareKey
 from ledger.hardware.wrapping import HardwareWrapper
-from ledger.keyfiles import KeyFiles
+from ledger.keyfiles import KeyFiles, NotAKey
 from ledger.log.extending import TreeSigner
 from ledger.log.gate import Gate, GatedSigner, MarkReader
 from ledger.log.mark import Mark
@@ -29,7 +30,9 @@ from ledger.log.reader import LogReader
 from ledger.log.receipts import Issuer
 from ledger.log.remote import RemoteTreeSigner
 from ledger.proof.keys import P256_ORDER
+from ledger.record.errors import NoticesUnavailable
 from ledger.record.nonces import NonceStore
+from ledger.record.notices import NoticeBook
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
 from ledger.registry import Registry
@@ -43,6 +46,7 @@ Random = Callable[[int], bytes]
 
 VAULT_FOLDER = "vault"
 CARD_INDEX = "index.sqlite"
+NOTICE_BOOK, NOTICE_PEPPER = "notices.sqlite", "notice-pepper"
 SEED_BYTES = 32
 
 
@@ -132,6 +136,26 @@ class House:
     def nonces(self) -> NonceStore:
         """The nonces of signed requests, which all servers of this ledger share."""
         return NonceStore(self.recorder.engine)
+
+    @cached_property
+    def notices(self) -> NoticeBook:
+        """The book of payment notices; it is begun when the first one comes.
+
+        Raises:
+            NoticesUnavailable: It cannot be opened, or its pepper cannot be read.
+            HardwareKeyUnavailable: The vault's keys are wrapped, and the module cannot be used.
+
+        """
+        folder = self.folder / VAULT_FOLDER
+        try:
+            peppers = KeyFiles(folder, random=self.random, wrapper=self._wrapper)
+            # Another process may be as quick.
+            with suppress(FileExistsError):
+                if not (folder / NOTICE_PEPPER).exists():
+                    peppers.make(NOTICE_PEPPER)
+            return NoticeBook(folder / NOTICE_BOOK, peppers.read(NOTICE_PEPPER))
+        except (NotAKey, OSError) as error:
+            raise NoticesUnavailable(f"its pepper cannot be used: {error}") from None
 
     @cached_property
     def reader(self) -> LogReader:
@@ -244,9 +268,11 @@ class House:
         return None if found is None else found.head.leaf
 
     def close(self) -> None:
-        """Close the connections to the database, and the index of card keys."""
+        """Close the connections to the database, and the files beside the vault's keys."""
         if "registry" in self.__dict__:
             self.registry.close()
+        if "notices" in self.__dict__:
+            self.notices.close()
         self.recorder.engine.dispose()
 
     def __enter__(self) -> Self:

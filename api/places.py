@@ -11,6 +11,7 @@ from typing import Final
 from api.checkup import Check, ok, unknown, warning, wrong
 from api.config import KEYS_FOLDER, mark_of
 from api.house import VAULT_FOLDER, House
+from api.payments.setup import FOLDER
 
 MOUNTS: Final = Path("/proc/mounts")
 _OTHERS: Final = 0o077
@@ -27,7 +28,8 @@ _REMOTE: Final = frozenset(
 def check_modes(house: House) -> Check:
     """Look whether others may read keys, vault, mark or the database's URL."""
     name = "file modes"
-    private = [house.folder / KEYS_FOLDER, house.folder / VAULT_FOLDER, mark_of(house.origin)]
+    folder = house.folder
+    private = [folder / KEYS_FOLDER, folder / VAULT_FOLDER, mark_of(house.origin), folder / FOLDER]
     try:
         found = [path for folder in private for path in _tree(folder)]
         open_ = [path for path in found if stat.S_IMODE(path.stat().st_mode) & _OTHERS]

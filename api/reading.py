@@ -52,6 +52,30 @@ async def body_of(request: Request, large: CapacityLimiter) -> AsyncIterator[byt
             large.release_on_behalf_of(borrower)
 
 
+async def read_small(request: Request, *, most: int = SMALL_BODY_BYTES) -> bytes:
+    """Read the body of a request byte by byte, whatever it is.
+
+    Args:
+        request: Its body has not been read.
+        most: Bytes that it may have.
+
+    Raises:
+        BodyTooLarge: It has more.
+        BodyTooSlow: It did not come within a minute.
+
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise BodyTooLarge(f"this request has at most {most} bytes", bytes_max=most)
+    except TimeoutError:
+        raise BodyTooSlow("the body did not come in time", seconds=int(BODY_SECONDS_MAX)) from None
+    return bytes(body)
+
+
 def _announced(request: Request) -> int:
     lengths = request.headers.getlist("content-length")
     if len(lengths) > 1:

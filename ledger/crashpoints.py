@@ -42,6 +42,8 @@ class CrashPoint(StrEnum):
     """The checkpoint is committed and was not returned."""
     PROJECTED = "C16"
     """Views were written and their transaction is open."""
+    NOTICE_RESERVED = "N1"
+    """A command id is reserved for a payment notice, its command is not composed."""
     RECOVERY_LOCKED = "R1"
     """A ledger that is behind its mark was found and is locked."""
     RECOVERY_READ = "R2"

@@ -23,6 +23,7 @@ from api.cli import (
     keys,
     keystore,
     ledgers,
+    payments,
     policy,
     recovery,
     serving,
@@ -49,6 +50,7 @@ app.add_typer(items.app, name="item")
 app.add_typer(entries.app, name="entry")
 app.add_typer(policy.app, name="policy")
 app.add_typer(cards.app, name="cards")
+app.add_typer(payments.app, name="payments")
 
 
 def main() -> None:

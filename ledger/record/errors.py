@@ -15,6 +15,7 @@ RecordError
 ├── CheckpointConflict      a checkpoint would fork or step back
 ├── TileConflict            a stored tile holds other hashes
 ├── CopyDiffers             two databases that should hold one ledger do not
+├── NoticesUnavailable      the book of payment notices cannot be read or written
 └── VaultError
     ├── KeyMissing          the subject's key is not there: erased, or never made
     ├── KeyDamaged          the key file is not a key of ours
@@ -214,6 +215,16 @@ class CopyDiffers(RecordError):
     def __init__(self, table: str, reason: str) -> None:
         super().__init__(f"table {table}: {reason}; nothing was changed")
         self.table = table
+        self.reason = reason
+
+
+class NoticesUnavailable(RecordError):
+    """The book of payment notices cannot be used: nothing was recorded for want of it."""
+
+    code = "notices-unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the book of payment notices: {reason}; nothing was recorded")
         self.reason = reason
 
 

@@ -44,6 +44,8 @@ PLACES: Mapping[str, str] = {
     "list_orders": "/v1/orders?buyer=party",
     "get_order": "/v1/orders/0190a8c3-5a77-7d2e-8f6b-3a9f4f2d9c10",
     "get_balance": "/v1/balances/ann",
+    "submit_alipay_notice": "/v1/payments/alipay",
+    "submit_wechat_notice": "/v1/payments/wechat",
     "get_vkey": "/log/vkey",
     "get_checkpoint": "/log/checkpoint",
     "list_checkpoints": "/log/checkpoints/sizes",
@@ -56,7 +58,11 @@ PLACES: Mapping[str, str] = {
     "get_problem_type": "/errors/malformed",
     "get_api_catalog": "/.well-known/api-catalog",
 }
-METHODS = {"submit_commands": "POST"}
+METHODS = {
+    "submit_commands": "POST",
+    "submit_alipay_notice": "POST",
+    "submit_wechat_notice": "POST",
+}
 # Who stands for each column; those of entry 0 hold their roles from the beginning.
 HOLDERS = {
     "party": "ann",

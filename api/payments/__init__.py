@@ -1,0 +1,1 @@
+"""Payments: providers' notices and statements, behind one port."""
