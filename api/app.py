@@ -18,6 +18,7 @@ from api.keeper import PUBLISH_EVERY_S, Keeper
 from api.metrics import Metrics
 from api.rooms import Rooms
 from api.routes import (
+    cards,
     commands,
     disclosures,
     entries,
@@ -42,7 +43,7 @@ API_VERSION = "1.0.0"
 _ROUTERS = tuple(
     module.router
     for module in (
-        *(commands, items, parties, policies, trade, orders, payments),
+        *(commands, items, parties, policies, trade, orders, payments, cards),
         *(entries, disclosures, proofs),
         *(log, tiles, health, metrics, pages),
     )

@@ -27,6 +27,17 @@ class DisclosureList(Shape):
     disclosures: list[Disclosed]
 
 
+class RevealedCard(Shape):
+    """A card key, and what opens the commitment to it that its merchant signed."""
+
+    item: str
+    product: str
+    commitment: str = Field(pattern=HEX32)
+    state: Literal["open", "erased", "lost"]
+    key: str | None = Field(description="Null unless open")
+    opening: str | None = Field(description="Canonical JSON of key and r; null unless open")
+
+
 UNSIGNED: Responses = {
     401: {
         "description": "The request is not signed in order; `Accept-Signature` says how",

@@ -26,6 +26,11 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "payments-misconfigured": ("Payments are not set up rightly", "支付配置有误"),
     "provider-not-configured": ("No such provider is set up", "未配置该支付机构"),
     "box-refused": ("A sealed value does not open", "密封内容无法打开"),
+    "card-not-sold": (
+        "The item was not sold as a card by this order",
+        "该物品并非由该订单作为卡密售出",
+    ),
+    "card-revealed": ("The card was revealed before", "该卡密已被揭示过"),
     "change-not-due": ("The key change is not due yet", "密钥变更尚未到期"),
     "change-pending": ("Another key change is waiting", "另有密钥变更在等待中"),
     "checkpoint-conflict": ("A checkpoint was refused", "检查点被拒绝"),

@@ -19,6 +19,8 @@ TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
     trade.ClaimExists: _CLASH,
     trade.ClaimNotAccepted: _NEVER,
     trade.ClaimOpen: _CLASH,
+    trade.CardNotSold: _CLASH,
+    trade.CardRevealed: _CLASH,
     trade.ClassWithoutTerms: _NEVER,
     trade.CurrencyMixed: _NEVER,
     trade.DeliveryLate: _CLASH,

@@ -103,3 +103,16 @@ def close_claim(
     seal = [Sealing("reason", by.party, world.dice(32), "as it was")]
     expect = {stream: world.head(stream)}
     return world.submit(Draft("close-claim/1", by.party, [by], body, expect, seal=seal))
+
+
+def reveal_card(world: World, item: str) -> Accepted:
+    """Let the owner of a card that was sold ask to see it."""
+    state = world.item(item)
+    assert state.goods is not None
+    assert state.goods.sold is not None
+    order = state.goods.sold
+    names = [line.item for line in order_of(world, order).lines]
+    body = {"item": item, "line": names.index(item) + 1, "order": order}
+    expect = {f"item/{item}": world.head(f"item/{item}")}
+    places = [world.signs(state.owner, "owner")]
+    return world.submit(Draft("reveal-card/1", state.owner, places, body, expect))

@@ -21,6 +21,7 @@ from tests.escrow import (
     open_claim,
     refund_lines,
     release_lines,
+    reveal_card,
 )
 from tests.golden_story import HOUR_US, publisher_of
 from tests.goods import CARD_CLASS, ITEM_CLASS, place_in_escrow, register_card, withdraw_from_escrow
@@ -46,6 +47,7 @@ def play(world: World) -> None:
     """Play the whole story, without a checkpoint."""
     _play_orders(world)
     _escrow(world)
+    _reveal(world)
     _wait(world)
 
 
@@ -195,3 +197,8 @@ def _bought(world: World, *cards: int, **changes: Any) -> str:
     order = place_order(world, "lou", "mias/points", *items, **changes)
     pay_order(world, order)
     return order
+
+
+def _reveal(world: World) -> None:
+    """A buyer who brought no key asks to see a card that was sold to it."""
+    reveal_card(world, "mias/paid-16")

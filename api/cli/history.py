@@ -30,6 +30,7 @@ _ID_SHOWN, _HEAD_SHOWN, _TAIL_SHOWN = 24, 10, 6
 _CENTS = 2
 _WHAT = {
     "card-registered/1": "registered",
+    "card-revealed/1": "card revealed",
     "item-escrowed/1": "with an agent",
     "item-first-seen/1": "first seen",
     "item-freed/1": "order ended",

@@ -5,6 +5,7 @@
   money       movements of money are as `ledger.proof.meaning_money` says
   orders      orders and their payments are as `ledger.proof.meaning_orders` says
   escrow      what becomes of paid lines is as `ledger.proof.meaning_escrow` says
+  cards       a card is revealed by its owner, once, after it was sold
   claims      claims on them are as `ledger.proof.meaning_claims` says
 
 Specification: docs/spec.md section 11.
@@ -35,6 +36,8 @@ class Thing:
     signed_for: bool = False
     offered_to: str | None = None
     agent: str | None = None
+    sold_by: str | None = None
+    revealed: bool = False
 
 
 @dataclass(slots=True)
@@ -120,6 +123,18 @@ class TradeMeaning:
         self.escrow.sell(document)
         check_hand(thing, data)
         thing.owner, thing.agent, thing.offered_to = data["to"], None, None
+        thing.sold_by = data["order"]
+
+    def _revealed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        thing = self.items[document["stream"]]
+        owner, order = command["signers"][0]["party"], document["data"]["order"]
+        if thing.owner != owner:
+            raise broken("cards", "another party revealed a card", thing.owner, owner)
+        if thing.sold_by != order:
+            raise broken("cards", "a card was revealed that was not sold", thing.sold_by, order)
+        if thing.revealed:
+            raise broken("cards", "a card was revealed twice", None, document["stream"])
+        thing.revealed, thing.offered_to = True, None
 
     def _released(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.escrow.release(document, command)
@@ -160,6 +175,7 @@ TRADE_JUDGES: dict[str, _Judge] = {
     "payment-confirmed/1": TradeMeaning._paid,
     "lines-delivered/1": TradeMeaning._delivered,
     "item-sold/1": TradeMeaning._sold,
+    "card-revealed/1": TradeMeaning._revealed,
     "escrow-released/1": TradeMeaning._released,
     "escrow-refunded/1": TradeMeaning._refunded,
     "claim-opened/1": TradeMeaning._claimed,

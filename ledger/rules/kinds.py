@@ -24,6 +24,7 @@ from ledger.rules import (
     parties,
     payments,
     refunds,
+    reveals,
     roles,
     terms,
 )
@@ -38,7 +39,7 @@ from ledger.rules.text import b64decode
 _FAMILIES = (
     *(opening, parties, roles, items, imports),
     *(terms, merchants, listings, balances, cards, orders, payments),
-    *(delivery, escrow, refunds, claims),
+    *(delivery, escrow, refunds, claims, reveals),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})

@@ -9,10 +9,11 @@ Refused
 ├── NotBuyer  OrderNotOpen  AmountDiffers  TimerNotDue
 ├── UnknownLine  LineNotHeld  LineDelivered  LineNotDelivered  NotAgent  DeliveryLate
 ├── ParcelDiffers  ClaimOpen  RefundTooLarge
-└── UnknownClaim  ClaimExists  ClaimClosed  ClaimNotAccepted  OutcomeNotAllowed
+├── UnknownClaim  ClaimExists  ClaimClosed  ClaimNotAccepted  OutcomeNotAllowed
+└── CardNotSold  CardRevealed
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-sections 9.9 to 9.14.
+sections 9.9 to 9.15.
 """
 
 from __future__ import annotations
@@ -246,3 +247,15 @@ class OutcomeNotAllowed(Refused):
     """Whoever closes this claim cannot end it like this."""
 
     code = "outcome-not-allowed"
+
+
+class CardNotSold(Refused):
+    """The item was not sold as a card by the order that is named."""
+
+    code = "card-not-sold"
+
+
+class CardRevealed(Refused):
+    """The card was revealed before."""
+
+    code = "card-revealed"

@@ -53,7 +53,8 @@ class Goods(NamedTuple):
     """What an item is as goods: its class and product, and commitments to its card and its code.
 
     Without a card it is a thing that is handed over. `escrow` names who may sell it, `order` the
-    order that is made for it.
+    order that is made for it, `sold` the one that sold it last, `revealed` the one that had sold it
+    when its card was shown.
     """
 
     item_class: str
@@ -62,6 +63,8 @@ class Goods(NamedTuple):
     code: str | None
     escrow: Escrow | None = None
     order: str | None = None
+    sold: str | None = None
+    revealed: str | None = None
 
 
 class Claim(NamedTuple):

@@ -34,7 +34,8 @@ EARLIER_UNKNOWN = "earlier-history-unknown"
 # On whose word an entry of an item's stream stands: its owner's (and recipient's or buyer's), the
 # importer's, or that of somebody who holds a role.
 _BY_SIGNATURE = (
-    *("card-registered/1", "item-registered/1", "item-escrowed/1", "item-withdrawn/1"),
+    *("card-registered/1", "card-revealed/1", "item-registered/1"),
+    *("item-escrowed/1", "item-withdrawn/1"),
     *("item-transferred/1", "transfer-offered/1", "offer-ended/1"),
     *("item-reserved/1", "item-sold/1"),
 )

@@ -17,9 +17,17 @@ from api.access import EXTENSION, LOCAL, PUBLIC, Caller, access, may_read
 from api.callers import check_declared
 from api.settings import Settings
 from ledger.rules.model import GRANTABLE, MOVES_PROPERTY, OPERATOR_ROLES, ROLES_HELD
+from tests.api.revealed import register_real_card
 from tests.api.serving import Served, serve
 from tests.api.signing import headers_for, seal_about
 from tests.api.test_openapi import operations
+from tests.escrow import deliver, reveal_card
+from tests.goods import CARD_CLASS
+from tests.money import top_up
+from tests.orders import pay_order, place_order
+from tests.shops import publish_listing, qualify
+from tests.terms import publish_terms, terms
+from tests.worlds import World
 
 OWN, OTHER, ANONYMOUS = "own", "other", "anonymous"
 # Of each operation: where anybody may ask, `{own}` and `{other}` where it matters whose it is.
@@ -33,6 +41,7 @@ PLACES: Mapping[str, str] = {
     "get_imported_party": "/v1/parties/imported/cards/ann",
     "get_entry": "/v1/entries/0",
     "list_disclosures": "/v1/entries/{index}/disclosures",
+    "get_card": "/v1/items/cards/sold-{party}/card",
     "get_inclusion_proof": "/v1/proofs/inclusion/0/2",
     "get_consistency_proof": "/v1/proofs/consistency/1/2",
     "get_log": "/v1/log",
@@ -72,6 +81,24 @@ HOLDERS = {
 REFUSED = {401, 403}
 
 
+def sell_to(world: World, *parties: str) -> None:
+    """Sell a card to bob for each party, who gets it from him and asks to see it."""
+    publish_terms(world, terms())
+    qualify(world, "shop", "reviewer", **{"class": CARD_CLASS})
+    publish_listing(world, "cards/listed", "shop", **{"class": CARD_CLASS})
+    for party in parties:
+        register_real_card(world, f"cards/sold-{party}", "shop", "KEY of " + party)
+    for party in parties:
+        item = f"cards/sold-{party}"
+        top_up(world, "bob", "cashier", 9_900)
+        order = place_order(world, "bob", "cards/listed", item)
+        pay_order(world, order)
+        deliver(world, order)
+        if party != "bob":
+            world.transfer(item, to=party)
+        reveal_card(world, item)
+
+
 class Town:
     """A ledger with a holder of every role, and entries about each of them and about bob."""
 
@@ -91,12 +118,14 @@ class Town:
         }
         # What a role may read of others by its name: sealed by fay, who holds no other role.
         self.named = {"reason": world.freeze("cards/party", by="fay").index}
+        sell_to(world, *self.about)
         served.catch_up()
 
     def place(self, operation: str, party: str, what: str) -> str:
         kind, _, name = what.partition(":")
-        index = self.named[name] if name else self.about[party if kind == OWN else "bob"]
-        return PLACES[operation].format(index=index)
+        whose = party if kind == OWN else "bob"
+        index = self.named[name] if name else self.about[whose]
+        return PLACES[operation].format(index=index, party=whose)
 
     def status(self, operation: str, column: str, what: str) -> int:
         method = METHODS.get(operation, "GET")
@@ -180,7 +209,7 @@ def test_a_row_names_only_columns_and_reaches_that_there_are(town: Town) -> None
 def test_what_is_restricted_is_never_open_to_whoever_signs_nothing(town: Town) -> None:
     restricted = {name for name, row in rows(town.served).items() if row[ANONYMOUS] == "none"}
 
-    assert restricted == {"list_disclosures"}
+    assert restricted == {"get_card", "list_disclosures"}
 
 
 def test_a_route_without_a_row_is_not_served() -> None:

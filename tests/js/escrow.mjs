@@ -189,7 +189,8 @@ export const ESCROW_EVENTS = {
     }),
   "item-sold/1": ({ before, document }) => {
     Object.assign(before, { owner: document.data.to, offer: null, importsOnly: false });
-    Object.assign(before.goods, { agent: null, terms: null, order: null });
+    const sold = document.data.order;
+    Object.assign(before.goods, { agent: null, terms: null, order: null, sold });
   },
   "escrow-released/1": ({ before, document }) =>
     document.data.lines.forEach((number) => {

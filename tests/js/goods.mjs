@@ -98,6 +98,8 @@ const goodsOf = ({ agent, card = null, class: itemClass, code = null, product, t
   code,
   order: null,
   product,
+  revealed: null,
+  sold: null,
   terms,
 });
 

@@ -15,6 +15,7 @@ import { ESCROW_KINDS } from "./escrow.mjs";
 import { GOODS_KINDS, atHand } from "./goods.mjs";
 import { MONEY_KINDS } from "./money.mjs";
 import { ORDER_KINDS } from "./orders.mjs";
+import { REVEAL_KINDS } from "./reveals.mjs";
 import { SHOP_KINDS } from "./shops.mjs";
 import { expectsTerms, publishTerms, termsBody } from "./terms.mjs";
 
@@ -393,4 +394,5 @@ export const KINDS = Object.assign(Object.create(null), {
   ...ORDER_KINDS,
   ...ESCROW_KINDS,
   ...CLAIM_KINDS,
+  ...REVEAL_KINDS,
 });

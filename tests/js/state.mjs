@@ -7,6 +7,7 @@ import { ESCROW_EVENTS } from "./escrow.mjs";
 import { goodsEvents } from "./goods.mjs";
 import { MONEY_EVENTS } from "./money.mjs";
 import { ORDER_EVENTS } from "./orders.mjs";
+import { REVEAL_EVENTS } from "./reveals.mjs";
 import { SHOP_EVENTS } from "./shops.mjs";
 import { termsPublished } from "./terms.mjs";
 
@@ -182,4 +183,5 @@ export const EVENTS = Object.assign(Object.create(null), {
   ...ORDER_EVENTS,
   ...ESCROW_EVENTS,
   ...CLAIM_EVENTS,
+  ...REVEAL_EVENTS,
 });

@@ -284,9 +284,12 @@ class Escrow(Orders):
 
     def fold_ordered(self, item: Document, type_: str, data: Document) -> None:
         """Reserve an item for an order, free it, or give it to its buyer: with no agent then."""
+        item["offer"] = None
+        if type_ == "card-revealed/1":
+            item["goods"] = item["goods"] | {"revealed": data["order"]}
+            return
         order = data["order"] if type_ == "item-reserved/1" else None
         item["goods"] = item["goods"] | {"order": order}
-        item["offer"] = None
         if type_ == "item-sold/1":
             item.update(owner=data["to"], imports_only=False)
-            item["goods"] |= {"agent": None, "terms": None}
+            item["goods"] |= {"agent": None, "terms": None, "sold": data["order"]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.simulation.escrow import Escrow
 from tests.simulation.oracle import (
     Document,
     Fact,
@@ -17,11 +16,12 @@ from tests.simulation.oracle import (
     tagged,
     us,
 )
+from tests.simulation.reveals import Reveals
 
 Hold = tuple[str, bool]  # owner, frozen
 
 
-class Model(Escrow):
+class Model(Reveals):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -121,7 +121,7 @@ class Model(Escrow):
             item["owner"] = data["owner"]
             if type_ == "card-registered/1":
                 self.fold_goods(item, type_, body)
-        elif type_ in {"item-reserved/1", "item-freed/1", "item-sold/1"}:
+        elif type_ in {"item-reserved/1", "item-freed/1", "item-sold/1", "card-revealed/1"}:
             self.fold_ordered(item, type_, data)
         elif type_ in {"item-escrowed/1", "item-withdrawn/1"}:
             self.fold_goods(item, type_, body)

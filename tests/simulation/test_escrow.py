@@ -26,6 +26,7 @@ OUTCOMES = {
     "buyer": ("none", "release"),
     "merchant": ("refund",),
 }
+OTHER = "01930000-0000-7000-8000-0000000000fd"
 EVERY_OUTCOME = ("none", "refund", "release", "split")
 KINDS = ("key-invalid", "not-delivered")
 
@@ -37,7 +38,17 @@ class EscrowHistories(OrderHistories):
         *("buy", "buy", "order", "pay", "pay", "confirm", "expire"),
         *("deliver", "deliver", "deliver", "accept", "accept", "line_timer", "line_timer"),
         *("give", "give", "claim", "claim", "claim", "close", "close", "close"),
-        *("freeze", "pay_out", "transfer", "cancel", "regret", "replay", "conflict"),
+        *(
+            "freeze",
+            "pay_out",
+            "transfer",
+            "reveal",
+            "reveal",
+            "cancel",
+            "regret",
+            "replay",
+            "conflict",
+        ),
     )
 
     def __init__(self, open_market: Open) -> None:
@@ -196,6 +207,17 @@ class EscrowHistories(OrderHistories):
         place = (self.who(dice, right[role]), role)
         body = {"claim": name, "outcome": outcome, "to_buyer": to_buyer}
         self.act(dice, "close-claim/1", [place], body, expects=f"claim/{name}", seal="reason")
+
+    def reveal(self, dice: Random) -> None:
+        """Ask to see a card that was sold, or one that was not."""
+        goods = {name: one.get("goods") or {} for name, one in self.model.items.items()}
+        name = pick(dice, [name for name, one in goods.items() if one.get("sold")], [*goods])
+        sold = goods[name].get("sold") or pick(dice, self.model.orders, (OTHER,))
+        lines = self.model.orders.get(sold, {"lines": []})["lines"]
+        numbers = [str(number) for number, line in enumerate(lines, 1) if line["item"] == name]
+        body = {"item": name, "line": int(pick(dice, numbers, ("1", "2", "3"))), "order": sold}
+        place = (self.who(dice, self.model.items[name]["owner"]), "owner")
+        self.act(dice, "reveal-card/1", [place], body, expects=f"item/{name}")
 
     @invariant()
     def orders_are_as_the_model_says(self) -> None:

@@ -142,6 +142,14 @@ def close(
     ]
 
 
+def reveal(world: World, item: str, *, by: str = "lou", sold: str | None = None) -> Step:
+    """Ask to see a card; `sold` is the order that the entry says sold it."""
+    name = sold or order(world)
+    body = {"item": item, "line": DELIVERED, "order": name}
+    draft = Draft("reveal-card/1", by, [world.signs(by, "owner")], body)
+    return draft, [Fact(f"item/{item}", "card-revealed/1", {"order": name})]
+
+
 BUYER, MERCHANT, ARBITRATOR = ("lou", "buyer"), ("mia", "merchant"), ("ari", "arbitrator")
 Steps = list[Callable[[World], Step]]
 DELIVERY: dict[str, Steps] = {
@@ -208,6 +216,19 @@ CLAIMS: dict[str, Steps] = {
         lambda w: close(w, "none", {}, BUYER, said={"inspect_by": "2099-01-01T00:00:00.000000Z"})
     ],
 }
+REVEAL: dict[str, Steps] = {
+    "a card that another party reveals": [lambda w: reveal(w, "mias/paid-18", by="ben")],
+    "a card that is revealed for another order": [
+        lambda w: reveal(w, "mias/paid-18", sold=orders(w)[0])
+    ],
+    "a card that is revealed before it was sold": [
+        lambda w: reveal(w, "mias/paid-20", by="mia", sold=orders(w)[0])
+    ],
+    "a card that is revealed twice": [
+        lambda w: reveal(w, "mias/paid-18"),
+        lambda w: reveal(w, "mias/paid-18"),
+    ],
+}
 ESCROW_CASES: dict[str, tuple[str, Steps]] = {
     **{name: ("delivery", steps) for name, steps in DELIVERY.items()},
     "a delivery after which the card is not the buyer's": (
@@ -220,4 +241,5 @@ ESCROW_CASES: dict[str, tuple[str, Steps]] = {
     **{name: ("release", steps) for name, steps in RELEASE.items()},
     **{name: ("refund", steps) for name, steps in REFUND.items()},
     **{name: ("claims", steps) for name, steps in CLAIMS.items()},
+    **{name: ("cards", steps) for name, steps in REVEAL.items()},
 }

@@ -692,3 +692,49 @@ def test_placing_ends_an_offer_and_is_a_signature_for_the_item(market: Meaning) 
 
     thing = market.items[CARD]
     assert (thing.offered_to, thing.agent, thing.signed_for) == (None, "bob", True)
+
+
+# Revealed cards
+
+SOLD_BY = "01930000-0000-7000-8000-000000000001"
+
+
+def revealed(owner: str, order: str = SOLD_BY) -> Entry:
+    return entry("card-revealed/1", CARD, {"order": order}, signers=[(owner, "owner")])
+
+
+def bought(market: Meaning) -> None:
+    """As if an order had sold the card to bob."""
+    take(market, card("shop"))
+    thing = market.items[CARD]
+    thing.owner, thing.sold_by = "bob", SOLD_BY
+
+
+def test_the_owner_reveals_a_card_that_was_sold_and_its_offer_ends(market: Meaning) -> None:
+    bought(market)
+    take(market, on_card(offered("bob", "eve")), revealed("bob"))
+
+    thing = market.items[CARD]
+    assert (thing.revealed, thing.offered_to) == (True, None)
+
+
+def test_a_card_is_revealed_once(market: Meaning) -> None:
+    bought(market)
+    found = broken(market, revealed("bob"), revealed("bob"))
+
+    assert found == ("a card was revealed twice", "cards", None, CARD)
+
+
+def test_nobody_but_its_owner_reveals_a_card(market: Meaning) -> None:
+    bought(market)
+    found = broken(market, revealed("eve"))
+
+    assert found == ("another party revealed a card", "cards", "bob", "eve")
+
+
+def test_a_card_is_revealed_for_the_order_that_sold_it(market: Meaning) -> None:
+    bought(market)
+    other = SOLD_BY[:-1] + "2"
+    found = broken(market, revealed("bob", other))
+
+    assert found == ("a card was revealed that was not sold", "cards", SOLD_BY, other)

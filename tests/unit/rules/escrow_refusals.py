@@ -17,8 +17,9 @@ from tests.unit.rules.escrowing import (
     lines_of,
     paid,
 )
-from tests.unit.rules.ordering import PRICE, placed
+from tests.unit.rules.ordering import ORDER, PRICE, placed
 from tests.unit.rules.refusing import Found, expect, refusal
+from tests.unit.rules.test_reveals import CARD, SWORD, revealing
 
 
 @refusal(trade_errors.UnknownLine)
@@ -110,3 +111,16 @@ def _outcome_not_allowed() -> Found:
     small = claimed()
     draft = closing(small, "none", by=("shop", "merchant"))
     return expect(small, draft, outcome="none", allowed="refund")
+
+
+@refusal(trade_errors.CardNotSold)
+def _card_not_sold() -> Found:
+    small = delivered()
+    return expect(small, revealing(small, item=SWORD, line=2), item=SWORD, sold=None)
+
+
+@refusal(trade_errors.CardRevealed)
+def _card_revealed() -> Found:
+    small = delivered()
+    small.do(revealing(small))
+    return expect(small, revealing(small), item=CARD, order=ORDER)

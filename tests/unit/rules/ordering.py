@@ -211,6 +211,7 @@ def resolved(small: Small, pinned: dict[str, Any]) -> None:
     parcels = [{"line": each, "parcel": None} for each in (1, 2, 3)]
     small.act("deliver-lines/1", ("system", "agent"), order=number, parcels=parcels)
     small.act("accept-lines/1", ("eve", "buyer"), lines=[1], order=number)
+    small.act("reveal-card/1", ("eve", "owner"), item=items[0], line=1, order=number)
     money = {"amount": "5", "currency": "CNY"}
     small.act("give-refund/1", ("shop", "merchant"), amount=money, line=2, order=number)
     claim = uuid7(3, bytes(10))

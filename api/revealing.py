@@ -1,0 +1,81 @@
+"""Opening the card of an item for its owner.
+
+The log says first that it was asked for, and who asked; only then is it shown, as often as its
+owner wants. What is shown opens the commitment that the merchant signed. Specification:
+docs/spec.md section 9.15.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from api.access import Caller, access
+from api.disclosures import open_field
+from api.errors import NotAuthorised
+from api.house import House
+from ledger.cards.commitments import Place, check_opening, read_opening
+from ledger.record.stored import read_stored
+from ledger.registry import CARD, TYPE
+from ledger.rules.entries import Entry
+from ledger.rules.evolve import evolve
+from ledger.rules.items import item_stream
+from ledger.rules.state import Item, Stream
+
+ACCESS: Final = access(anonymous="none", party="own")
+
+
+def open_card(house: House, item: str, caller: Caller) -> dict[str, Any]:
+    """Open the card of an item that the caller owns and has revealed; blocks.
+
+    Args:
+        house: The ledger.
+        item: `NS/ID`.
+        caller: Who asks.
+
+    Raises:
+        NotAuthorised: It is not the caller's, is no card, or nobody asked for it in the log.
+        BoxRefused: The box does not open, or holds another value than was sealed.
+        CommitmentDiffers: It holds another card than the merchant committed to.
+        KeyDamaged: A key of the vault is not one.
+        EntryDamaged: The entry was changed, or the row of the box is missing.
+
+    """
+    found: Stream | None = None
+    first: Entry | None = None
+    for stored in house.reader.stream_entries(item_stream(item)):
+        entry = read_stored(stored)
+        first = first or entry
+        found = evolve(found, entry, command=stored.command.hex())
+    state = None if found is None else found.state
+    revealed = isinstance(state, Item) and state.goods is not None and state.goods.revealed
+    if (
+        first is None
+        or first.type != TYPE
+        or not isinstance(state, Item)
+        or state.owner != caller.party
+        or not revealed
+    ):
+        raise NotAuthorised("this is no card that the signer owns and has revealed", item=item)
+    return _opened(house, item, first)
+
+
+def _opened(house: House, item: str, first: Entry) -> dict[str, Any]:
+    command = first.command
+    assert command is not None  # noqa: S101 - a card is registered by a command
+    sealed = next(each for each in command.document["sealed"] if each["name"] == CARD)
+    boxes = {box.name: box.box for box in house.recorder.disclosures(first.index)}
+    field = open_field(house, first.index, command.id, sealed, boxes.get(CARD))
+    commitment, product = command.body["card"], command.body["product"]
+    key = None
+    if field.value is not None:
+        opening = read_opening(CARD, field.value)
+        check_opening(Place(CARD, item, product), commitment, opening)
+        key = opening.text
+    return {
+        "commitment": commitment,
+        "item": item,
+        "key": key,
+        "opening": field.value,
+        "product": product,
+        "state": field.state,
+    }
