@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from api.payments.movements import catch_up
+from api.payments.movements import catch_up, movements
 from api.payments.notices import take
+from api.payments.reconcile import reconcile
+from api.payments.statements import PAID, Row
 from ledger.crashpoints import CrashPoint, arm
 from ledger.record.stored import read_stored
 from ledger.rules.compose import Draft, Sealing
@@ -457,3 +459,18 @@ def test_a_process_that_dies_over_an_orders_payment_funds_it_once(shop: Served) 
     assert [getattr(each, "code", None) for each in world.send(first)] == ["command-conflict"]
     assert outcomes(shop, order) == ["funded"]
     assert balance(shop) == []
+
+
+def test_what_was_recorded_reconciles_with_the_providers_statement(shop: Served) -> None:
+    house = shop.app.state.rooms.house
+    order = place_order(shop.world, "ann", GIFT, "cards/0")
+    post(shop, "wechat", paid_by(shop, "wechat", order, 9900, "1"))
+    post(shop, "wechat", wechat_notice(shop.world.clock.now(), transaction_id="2"))
+    post(shop, "alipay", alipay_notice(shop.world.clock.now()))
+    number = order.replace("-", "")
+    rows = [Row(2, "1", number, 9900, "CNY", PAID), Row(3, "2", "T-2001", 8880, "CNY", PAID)]
+
+    moved = [each for each in movements(house, 0, shop.world.size()) if each.provider == "wechat"]
+    assert reconcile(rows, moved).differences == []
+    (late,) = reconcile(rows[1:], moved).differences
+    assert (late["difference"], late["for"]) == ("not-in-statement", f"order/{order}")

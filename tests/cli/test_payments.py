@@ -60,3 +60,34 @@ def test_the_doctor_looks_whether_others_can_read_it(
     (modes,) = (check for check in checks if check["name"] == "file modes")
     assert modes["status"] == ("wrong" if mode == 0o755 else "ok")
     assert ("payments" in modes["found"]) is (mode == 0o755)
+
+
+def test_a_statement_is_compared_with_the_ledger(tmp_path: Path, program: Program) -> None:
+    folder = tmp_path / "ledger"
+    program.json("init", "--dir", folder)
+    bill = tmp_path / "bill.csv"
+    bill.write_text("transaction,order,amount,currency,state\n42,,100,CNY,paid\n")
+
+    ran = program("payments", "reconcile", bill, "--provider", "wechat", "--dir", folder, "--json")
+    assert ran.code == 7
+    assert ran.document == {
+        "schema": 1,
+        "provider": "wechat",
+        "rows": 1,
+        "entries": 0,
+        "matched": 0,
+        "differences": [
+            {
+                "difference": "not-in-ledger",
+                "number": "42",
+                "line": 2,
+                "stated": "100 CNY",
+                "entry": None,
+                "recorded": None,
+                "for": None,
+            }
+        ],
+    }
+    bill.write_text("transaction,order,amount,currency,state\n")
+    assert program("payments", "reconcile", bill, "--provider", "wechat", "--dir", folder).code == 0
+    assert program("payments", "reconcile", bill, "--provider", "visa", "--dir", folder).code == 2
