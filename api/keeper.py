@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
+from api.delivering import deliver_paid
 from api.house import House
 from api.logs import logger
 from api.timers import fire_due
@@ -86,7 +87,7 @@ class Keeper:
         await self._turn()
 
     async def _turn(self) -> None:
-        """Bring the projections up to date, let timers fire, publish what is new if it is time."""
+        """Bring the projections up to date, let timers fire, deliver, publish if it is time."""
         self._woken.clear()
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._look_next_s or self._failures.keys() & _LOOKED_AT:
@@ -100,6 +101,7 @@ class Keeper:
             return
         if "disk" not in self._failures:
             await self._step("timers", partial(fire_due, self._house))
+            await self._step("delivery", partial(deliver_paid, self._house))
         # Also on a disk that is nearly full: what was promised is published.
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._publish_next_s:

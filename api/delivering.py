@@ -1,0 +1,93 @@
+"""Delivery: what the platform does for merchants who placed their cards with it.
+
+As soon as an order is paid, every line that the platform may deliver is delivered. An order that
+brought a key of its own waits for whoever makes its parcels. What cannot be delivered now (frozen,
+or with another agent) stays undelivered; its time to deliver decides. Specification: docs/spec.md
+section 9.13.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from api.desk import Hand, Order, write
+from api.house import House
+from api.timers import SYSTEM
+from ledger.application import Accepted
+from ledger.rules.errors import ItemFrozen
+from ledger.rules.items import item_stream
+from ledger.rules.order_state import HELD, Line
+from ledger.rules.order_state import Order as Ordered
+from ledger.rules.orders import order_stream
+from ledger.rules.state import Item
+from ledger.rules.timers import ORDER_UNDELIVERED
+from ledger.rules.trade_errors import DeliveryLate, LineDelivered, LineNotHeld, NotAgent
+from ledger.submission import Submission
+from projections.orders import Orders
+
+# Whatever is due until then: every order that waits for a delivery has a time for it.
+_EVER_US: Final = (1 << 63) - 1
+# Another process was first, or somebody acted in between.
+_PASSED: Final = (LineDelivered, LineNotHeld, NotAgent, ItemFrozen, DeliveryLate)
+
+
+def deliver_paid(house: House) -> int:
+    """Deliver what is paid and lies with the platform.
+
+    Args:
+        house: Open for writing; its views are up to date.
+
+    Returns:
+        How many orders got something.
+
+    Raises:
+        RuleError: The ledger refuses a delivery that it should accept.
+        DatabaseUnavailable: The rest waits for the next call.
+
+    """
+    delivered, after = 0, None
+    orders = Orders(house.reader)
+    while rows := orders.due(_EVER_US, [ORDER_UNDELIVERED], after=after):
+        submissions = [_delivery(house, row.order_id) for row in rows]
+        outcomes = house.ledger.submit([each for each in submissions if each is not None])
+        for outcome in outcomes:
+            if isinstance(outcome, Accepted):
+                delivered += 1
+            elif not isinstance(outcome, _PASSED):
+                raise outcome
+        after = rows[-1]
+    return delivered
+
+
+def _delivery(house: House, name: str) -> Submission | None:
+    """Write the delivery of what can be delivered of an order now, if anything can."""
+    found = house.ledger.stream(order_stream(name))
+    order = None if found is None else found.state
+    if not isinstance(order, Ordered) or order.key is not None:
+        return None
+    now = house.clock.now()
+    numbers = [
+        number
+        for number, line in enumerate(order.lines, start=1)
+        if _waits(line, now) and _lies_here(house, line)
+    ]
+    if not numbers:
+        return None
+    body = {"order": name, "parcels": [{"line": number, "parcel": None} for number in numbers]}
+    hands = [Hand(SYSTEM, "agent", house.signer(SYSTEM))]
+    return write(house.context(), Order("deliver-lines/1", hands, body), random=house.random)[1]
+
+
+def _waits(line: Line, now: int) -> bool:
+    in_time = line.deliver_by is not None and now <= line.deliver_by
+    return line.state == HELD and not line.delivered and in_time
+
+
+def _lies_here(house: House, line: Line) -> bool:
+    """Say whether a line is a card that its owner placed with the platform, and is not frozen."""
+    found = house.ledger.stream(item_stream(line.item))
+    item = None if found is None else found.state
+    if not isinstance(item, Item) or item.goods is None or item.goods.escrow is None:
+        return False
+    is_card = item.goods.card is not None
+    return is_card and item.goods.escrow.agent == SYSTEM and not item.frozen
