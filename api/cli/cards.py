@@ -11,12 +11,10 @@ import typer
 from api.cards import CardFileRefused, Goods, Row, open_file, read_rows
 from api.cards import upload as hand_in
 from api.cli.failures import USAGE, Usage
-from api.cli.options import Dir, Json, writing
+from api.cli.options import Dir, Json, own_key, writing
 from api.cli.output import Output, plain
-from api.custody import key_file
 from api.folder import LedgerFolder
 from api.house import House
-from api.keystore import keystore_of
 from api.parcels import address_of, open_delivered
 from api.policies.publishing import terms_recorded
 from api.timers import SYSTEM
@@ -28,7 +26,6 @@ from ledger.rules.state import Item as ItemState
 from ledger.rules.state import Namespace, Published
 from ledger.rules.text import check_namespace, check_party
 from ledger.rules.trade_state import Merchant
-from ledger.signer import LocalSigner
 
 app = typer.Typer(
     help="Card keys of a merchant, and the index that tells them apart.", no_args_is_help=True
@@ -64,7 +61,7 @@ def upload(  # noqa: PLR0913 - each is an option of the command line
     check_party(merchant, field="merchant")
     with writing(folder, out) as house:
         goods = _goods(house, merchant, check_namespace(product, field="product"), class_)
-        key = _key(house, as_ or merchant)
+        key = own_key(house, as_ or merchant)
         with out.progress("registering card keys") as step:
             told = hand_in(house, goods, key, rows, step)
     document = {"schema": 1, **told.document()}
@@ -233,10 +230,3 @@ def _only_class(house: House, merchant: Merchant, in_force: Published) -> str:
             classes=classes,
         )
     return classes[0]
-
-
-def _key(house: House, party: str) -> LocalSigner:
-    """Read the merchant's own key, or one that lies in the ledger's folder."""
-    if key_file(house.folder, party).exists():
-        return house.signer(party)
-    return keystore_of(house.origin).load(party)

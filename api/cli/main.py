@@ -23,6 +23,7 @@ from api.cli import (
     keys,
     keystore,
     ledgers,
+    orders,
     payments,
     policy,
     recovery,
@@ -49,6 +50,7 @@ app.add_typer(keystore.app, name="keystore")
 app.add_typer(items.app, name="item")
 app.add_typer(entries.app, name="entry")
 app.add_typer(policy.app, name="policy")
+app.add_typer(orders.app, name="order")
 app.add_typer(cards.app, name="cards")
 app.add_typer(payments.app, name="payments")
 

@@ -10,9 +10,12 @@ from typing import Annotated
 import typer
 
 from api.cli.output import Output
+from api.custody import key_file
 from api.folder import LedgerFolder
 from api.house import House
+from api.keystore import keystore_of
 from ledger.proof.vkey import VerifierKey
+from ledger.signer import LocalSigner
 
 VKEY_BYTES_MAX = 4096
 
@@ -42,6 +45,19 @@ def settle(house: House, out: Output) -> None:
     house.publisher.publish()
     with out.progress("updating views") as step:
         house.runner.catch_up(step)
+
+
+def own_key(house: House, party: str) -> LocalSigner:
+    """Read a party's own key from the keystore, or one that lies in the ledger's folder.
+
+    Raises:
+        KeyFileInvalid: There is none, others can read it, or it is no key.
+        Malformed: It is no party.
+
+    """
+    if key_file(house.folder, party).exists():
+        return house.signer(party)
+    return keystore_of(house.origin).load(party)
 
 
 def read_secret(text: str) -> str:

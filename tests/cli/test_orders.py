@@ -1,0 +1,151 @@
+"""`yinzheng order`: from a free card to its key, and what comes in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.desk import Hand, Order, send
+from api.enrolment import enrol, grant
+from api.house import House
+from ledger.clock import SystemClock
+from tests.cards.selling import CLASS, PRODUCT, open_shop, upload
+from tests.cli.running import Program, Ran
+from tests.shops import listing_body
+
+LISTING = "shop-cards/gift"
+KEYS = ("STEAM-AAAA-0001", "STEAM-BBBB-0002", "STEAM-CCCC-0003")
+PRICE = 9_900
+NEVER = "01930000-0000-7000-8000-0000000000fe"
+
+
+@pytest.fixture
+def ledger(program: Program, tmp_path: Path) -> Path:
+    """A folder with three cards for sale, a buyer who can pay for two, and another member."""
+    folder = tmp_path / "ledger"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", program.env["XDG_STATE_HOME"])
+        with open_shop(folder, clock=SystemClock()) as house:
+            for party in ("ann", "bob", "kay"):
+                enrol(house, party, class_="member")
+            grant(house, "kay", "cashier")
+            publish_listing(house)
+            upload(house, KEYS)
+            top_up(house, "ann", 2 * PRICE)
+            house.publisher.publish()
+    return folder
+
+
+def publish_listing(house: House) -> None:
+    body = listing_body(LISTING, "shop", **{"class": CLASS, "product": PRODUCT})
+    streams = (f"listing/{LISTING}", "merchant/shop")
+    expect = {stream: house.head_of(stream) for stream in streams}
+    hands = [Hand("shop", "merchant", house.signer("shop"))]
+    send(house, Order("publish-listing/1", hands, body, expect=expect))
+
+
+def top_up(house: House, party: str, amount: int) -> None:
+    money = {"amount": str(amount), "currency": "CNY"}
+    body = {"amount": money, "party": party, "provider": "internal"}
+    hands = [Hand("kay", "cashier", house.signer("kay"))]
+    send(house, Order("top-up/1", hands, body, seal={"transaction": (party, "T-1")}))
+
+
+def refused(ran: Ran) -> tuple[int, str]:
+    for key in KEYS:
+        assert key not in ran.out + ran.err
+    return ran.code, ran.error["code"]
+
+
+def placed(program: Program, ledger: Path, *more: object, buyer: str = "ann") -> dict[str, Any]:
+    return program.json("order", "place", LISTING, "--dir", ledger, "--as", buyer, *more)
+
+
+def on(program: Program, ledger: Path, what: str, *more: object) -> dict[str, Any]:
+    return program.json("order", what, *more, "--dir", ledger)
+
+
+def test_a_member_buys_a_card_and_sees_its_key(program: Program, ledger: Path) -> None:
+    order = placed(program, ledger, "--count", 2)
+    number = order["order"]
+    assert (order["state"], order["total"], len(order["lines"])) == ("unpaid", str(2 * PRICE), 2)
+    paid = on(program, ledger, "pay", number, "--as", "ann")
+    assert [line["state"] for line in paid["lines"]] == ["held", "held"]
+    assert on(program, ledger, "deliver")["delivered"] == 1
+
+    items = [line["item"] for line in order["lines"]]
+    shown = [on(program, ledger, "reveal", item, "--as", "ann") for item in items]
+    assert {each["key"] for each in shown} < set(KEYS)
+    assert len({each["key"] for each in shown}) == 2
+    # The log says so once; it is shown as often as its owner wants.
+    again = on(program, ledger, "reveal", items[0], "--as", "ann")
+    assert again == shown[0]
+
+    accepted = on(program, ledger, "accept", number, "--as", "ann")
+    assert [line["state"] for line in accepted["lines"]] == ["released", "released"]
+    assert on(program, ledger, "show", number) == accepted
+    (listed,) = on(program, ledger, "list", "ann")["orders"]
+    total = {"amount": str(2 * PRICE), "currency": "CNY"}
+    assert listed == {"order": number, "state": "paid", "lines": 2, "total": total}
+
+
+def test_single_lines_are_accepted_and_a_person_reads_a_table(
+    program: Program, ledger: Path
+) -> None:
+    number = placed(program, ledger, "--count", 2)["order"]
+    on(program, ledger, "pay", number, "--as", "ann")
+    on(program, ledger, "deliver")
+    ran = program("order", "accept", number, "--dir", ledger, "--as", "ann", "--line", 2)
+
+    assert ran.code == 0
+    assert "released" in ran.out
+    assert "order-inspected at " in ran.out
+    lines = on(program, ledger, "show", number)["lines"]
+    assert [line["state"] for line in lines] == ["held", "released"]
+
+
+def test_what_is_not_there_is_not_sold(program: Program, ledger: Path) -> None:
+    placed(program, ledger, "--count", 2)
+    more = ("--dir", ledger, "--as", "bob", "--json")
+
+    ran = program("order", "place", LISTING, *more, "--count", 2)
+    assert refused(ran) == (2, "out-of-stock")
+    assert ran.error["free"] == 1
+    assert refused(program("order", "place", "shop-cards/none", *more))[1] == "unknown-listing"
+
+
+def test_nobody_pays_or_accepts_for_another_or_more_than_there_is(
+    program: Program, ledger: Path
+) -> None:
+    mine = placed(program, ledger)["order"]
+    theirs = placed(program, ledger, buyer="bob")["order"]
+
+    def said(*arguments: object) -> str:
+        return refused(program("order", *arguments, "--dir", ledger, "--json"))[1]
+
+    assert said("pay", theirs, "--as", "ann") == "not-buyer"
+    assert said("pay", theirs, "--as", "bob") == "balance-too-low"
+    assert said("accept", mine, "--as", "ann") == "line-not-held"
+    assert said("pay", NEVER, "--as", "ann") == "unknown-order"
+    assert said("show", NEVER) == "unknown-order"
+    assert said("pay", "x", "--as", "ann") == "malformed"
+
+
+def test_a_card_is_shown_to_its_owner_alone_and_after_it_was_sold(
+    program: Program, ledger: Path
+) -> None:
+    order = placed(program, ledger)
+    item = order["lines"][0]["item"]
+
+    def said(name: str, party: str) -> str:
+        ran = program("order", "reveal", name, "--dir", ledger, "--as", party, "--json")
+        return refused(ran)[1]
+
+    assert said(item, "ann") == "card-not-sold"
+    on(program, ledger, "pay", order["order"], "--as", "ann")
+    on(program, ledger, "deliver")
+    assert said(item, "bob") == "not-owner"
+    assert said(item, "shop") == "not-owner"
+    assert said("shop-cards/none", "ann") == "unknown-item"
