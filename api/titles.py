@@ -18,6 +18,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "body-incomplete": ("The request ended early", "请求未完整送达"),
     "body-too-large": ("The request is too large", "请求过大"),
     "body-too-slow": ("The request came too slowly", "请求传输过慢"),
+    "card-sold": ("The card was sold once", "该卡密已售出过一次"),
     "notice-not-ours": ("The notice is for another shop", "该通知属于其他商户"),
     "notice-signature-invalid": ("The notice is not the provider's", "该通知并非支付机构签发"),
     "notice-stale": ("The notice was not made lately", "该通知并非近期签发"),

@@ -21,6 +21,7 @@ TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
     trade.ClaimOpen: _CLASH,
     trade.CardNotSold: _CLASH,
     trade.CardRevealed: _CLASH,
+    trade.CardSold: _CLASH,
     trade.ClassWithoutTerms: _NEVER,
     trade.CurrencyMixed: _NEVER,
     trade.DeliveryLate: _CLASH,

@@ -136,7 +136,7 @@ class Meaning(TradeMeaning):
             raise broken("owner", "an item was registered twice", self.items[name].owner, owner)
         thing = Thing(owner, _namespace_of(name), signed_for=True)
         self._check_owns_namespace(thing, _signer(command, "owner"))
-        thing.agent = command["body"].get("agent")
+        thing.agent, thing.is_card = command["body"].get("agent"), "card" in command["body"]
         self.items[name] = thing
 
     def _escrowed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
@@ -146,6 +146,8 @@ class Meaning(TradeMeaning):
         if thing.frozen:
             raise broken("frozen", "a frozen item was placed with an agent", thing.owner, None)
         _check_at_hand(thing)
+        if thing.is_card and thing.sold_by is not None:
+            raise broken("cards", "a card was placed to be sold again", None, thing.sold_by)
         thing.agent, thing.offered_to, thing.signed_for = command["body"]["agent"], None, True
 
     def _taken_back(self, document: dict[str, Any], command: dict[str, Any]) -> None:

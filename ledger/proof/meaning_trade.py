@@ -36,6 +36,7 @@ class Thing:
     signed_for: bool = False
     offered_to: str | None = None
     agent: str | None = None
+    is_card: bool = False
     sold_by: str | None = None
     revealed: bool = False
 

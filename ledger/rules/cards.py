@@ -27,7 +27,7 @@ from ledger.rules.parties import party_of
 from ledger.rules.state import Item, State
 from ledger.rules.terms import class_terms, terms_in_force, terms_of
 from ledger.rules.text import party_stream
-from ledger.rules.trade_errors import ClassWithoutTerms, GoodsDiffer, ItemNotEscrowed
+from ledger.rules.trade_errors import CardSold, ClassWithoutTerms, GoodsDiffer, ItemNotEscrowed
 from ledger.rules.trade_state import Escrow, Goods
 
 
@@ -103,7 +103,11 @@ def _place(given: Given) -> list[Fact]:
             item_class=goods.item_class,
             product=goods.product,
         )
-    _check_placing(given, sells="card" if goods is not None and goods.card else "item")
+    is_card = goods is not None and goods.card is not None
+    if is_card and goods is not None and goods.sold is not None:
+        # Its first buyer may know the key: it may be given away, and is not sold as new again.
+        raise CardSold("the card was sold once", item=body["item"], order=goods.sold)
+    _check_placing(given, sells="card" if is_card else "item")
     return [Fact(item_stream(body["item"]), "item-escrowed/1", {})]
 
 

@@ -10,7 +10,7 @@ Refused
 ├── UnknownLine  LineNotHeld  LineDelivered  LineNotDelivered  NotAgent  DeliveryLate
 ├── ParcelDiffers  ClaimOpen  RefundTooLarge
 ├── UnknownClaim  ClaimExists  ClaimClosed  ClaimNotAccepted  OutcomeNotAllowed
-└── CardNotSold  CardRevealed
+└── CardNotSold  CardRevealed  CardSold
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
 sections 9.9 to 9.15.
@@ -259,3 +259,9 @@ class CardRevealed(Refused):
     """The card was revealed before."""
 
     code = "card-revealed"
+
+
+class CardSold(Refused):
+    """The card was sold once; no agent sells it again."""
+
+    code = "card-sold"

@@ -45,7 +45,9 @@ function place(given) {
   const { goods } = item;
   const same = goods === null || (goods.class === body.class && goods.product === body.product);
   need(same, "goods-differ");
-  mayPlace(given, goods !== null && goods.card !== null ? "card" : "item");
+  const isCard = goods !== null && goods.card !== null;
+  need(!isCard || goods.sold === null, "card-sold");
+  mayPlace(given, isCard ? "card" : "item");
   return [[stream(body), "item-escrowed/1", {}]];
 }
 

@@ -39,6 +39,7 @@ class Stock(Tills):
         if goods is not None:
             same = all(goods[name] == body[name] for name in ("class", "product"))
             need(same, "goods-differ")
+        need(not (goods and goods["card"] and goods.get("sold")), "card-sold")
         self.may_place(body, "card" if goods and goods["card"] else "item")
         return [("item/" + body["item"], "item-escrowed/1", {})]
 

@@ -16,7 +16,7 @@ from ledger.rules.model import Fact
 from ledger.rules.text import format_time
 from tests.orders import order_of
 from tests.tamper.order_cases import orders
-from tests.tamper.trade_cases import Step
+from tests.tamper.trade_cases import Step, place
 from tests.worlds import World
 
 DELIVERED, CLAIMED, AWAITED = 1, 2, 3
@@ -217,6 +217,7 @@ CLAIMS: dict[str, Steps] = {
     ],
 }
 REVEAL: dict[str, Steps] = {
+    "a card that its buyer places to be sold again": [lambda w: place(w, "mias/paid-18", by="lou")],
     "a card that another party reveals": [lambda w: reveal(w, "mias/paid-18", by="ben")],
     "a card that is revealed for another order": [
         lambda w: reveal(w, "mias/paid-18", sold=orders(w)[0])

@@ -611,7 +611,8 @@ CARD = "item/cards/7"
 
 def card(owner: str, agent: str | None = None, stream: str = CARD) -> Entry:
     signers = [(owner, "owner")]
-    return entry("card-registered/1", stream, {"owner": owner}, signers=signers, agent=agent)
+    data = {"owner": owner}
+    return entry("card-registered/1", stream, data, signers=signers, agent=agent, card="c" * 64)
 
 
 def placed(owner: str) -> Entry:
@@ -738,3 +739,13 @@ def test_a_card_is_revealed_for_the_order_that_sold_it(market: Meaning) -> None:
     found = broken(market, revealed("bob", other))
 
     assert found == ("a card was revealed that was not sold", "cards", SOLD_BY, other)
+
+
+def test_a_card_that_was_sold_is_not_placed_again_and_a_thing_is(market: Meaning) -> None:
+    bought(market)
+    found = broken(market, placed("bob"))
+    assert found == ("a card was placed to be sold again", "cards", None, SOLD_BY)
+
+    market.items[CARD].is_card = False
+    take(market, placed("bob"))
+    assert market.items[CARD].agent == "bob"

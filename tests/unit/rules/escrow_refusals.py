@@ -19,7 +19,7 @@ from tests.unit.rules.escrowing import (
 )
 from tests.unit.rules.ordering import ORDER, PRICE, placed
 from tests.unit.rules.refusing import Found, expect, refusal
-from tests.unit.rules.test_reveals import CARD, SWORD, revealing
+from tests.unit.rules.test_reveals import CARD, SWORD, placing_again, revealing
 
 
 @refusal(trade_errors.UnknownLine)
@@ -124,3 +124,9 @@ def _card_revealed() -> Found:
     small = delivered()
     small.do(revealing(small))
     return expect(small, revealing(small), item=CARD, order=ORDER)
+
+
+@refusal(trade_errors.CardSold)
+def _card_sold() -> Found:
+    small = delivered()
+    return expect(small, placing_again(small), item=CARD, order=ORDER)

@@ -8,10 +8,12 @@ import pytest
 
 from ledger.rules import errors, trade_errors
 from ledger.rules.compose import Draft
+from ledger.rules.digests import terms_digest
 from ledger.rules.errors import Malformed
 from ledger.rules.kinds import kind_of
 from ledger.rules.order_state import REFUNDED, Order
 from ledger.rules.state import Item
+from tests.terms import terms
 from tests.unit.rules.escrowing import delivered, paid
 from tests.unit.rules.ordering import ITEMS, ORDER, STREAM, SWORDS
 from tests.unit.rules.small import Small
@@ -23,6 +25,20 @@ OTHER = "0190a8c3-5a77-7d2e-8f6b-3a9f4f2d9c99"
 def revealing(small: Small, *, by: str = "bob", **changes: Any) -> Draft:
     body = {"item": CARD, "line": 1, "order": ORDER, **changes}
     return small.draft("reveal-card/1", (by, "owner"), **body)
+
+
+def placing_again(small: Small, *, by: str = "bob", **changes: Any) -> Draft:
+    goods = item(small).goods
+    assert goods is not None
+    body = {
+        "agent": "system",
+        "class": goods.item_class,
+        "item": CARD,
+        "product": goods.product,
+        "terms": terms_digest(terms()),
+        **changes,
+    }
+    return small.draft("place-in-escrow/1", (by, "owner"), **body)
 
 
 def item(small: Small, name: str = CARD) -> Item:
@@ -116,3 +132,12 @@ def test_a_proof_holds_the_order_that_sold_the_card() -> None:
     draft = revealing(small)
 
     assert kind_of(draft.kind).reads(small.command(draft)) == (STREAM,)
+
+
+def test_a_card_that_was_sold_is_not_sold_again_by_whoever_has_it() -> None:
+    small = delivered()
+    refused(small, placing_again(small), trade_errors.CardSold, item=CARD, order=ORDER)
+    small.transfer(CARD, "bob", "shop")
+
+    again = placing_again(small, by="shop")
+    refused(small, again, trade_errors.CardSold, item=CARD, order=ORDER)
