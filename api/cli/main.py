@@ -30,6 +30,7 @@ from api.cli import (
     serving,
     signing,
     submit,
+    trial,
 )
 from api.cli.failures import BUG, INTERRUPTED, USAGE, Failure, failure_of
 from api.collecting import collect_seldom
@@ -43,7 +44,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (ledgers, recovery, doctor, imports, history, checks, submit, serving, signing, demo):
+for group in (
+    ledgers,
+    recovery,
+    doctor,
+    imports,
+    history,
+    checks,
+    trial,
+    submit,
+    serving,
+    signing,
+    demo,
+):
     group.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keystore.app, name="keystore")
