@@ -1,0 +1,1 @@
+"""What other shops and ledgers got wrong, each as a test of this one."""
