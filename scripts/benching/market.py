@@ -40,6 +40,7 @@ class Made:
     item: str
     owner: str
     checks: tuple[Check, ...]
+    digest: str
 
 
 class Market:
@@ -176,7 +177,7 @@ class Market:
             (self._public[name].verify, b64decode(sig, field="sigs"), command.message)
             for name, sig in zip(signers, submission.sigs, strict=True)
         )
-        return Made(submission, item, owner, checks)
+        return Made(submission, item, owner, checks, command.digest)
 
 
 def batches(made: Sequence[Made]) -> list[list[Submission]]:

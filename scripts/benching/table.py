@@ -14,6 +14,7 @@ from benching import (
     latency,
     projecting,
     publishing,
+    trading,
 )
 from benching.turns import Line
 
@@ -35,5 +36,6 @@ LINES: Final = (
     Line("growth-append", 1.5, growing.appends, at_most=True, cores=1, turns_a_round=1),
     Line("growth-proof", 1.5, growing.proofs, at_most=True, cores=1),
     Line("growth-provenance", 1.5, growing.provenance, at_most=True, cores=1),
+    Line("orders", 0.5, trading.orders, cores=1),
     Line("duplicate-key", 1.3, duplicates.checks, at_most=True, cores=1),
 )
