@@ -1,19 +1,22 @@
 """Delivery: what the platform does for merchants who placed their cards with it.
 
-As soon as an order is paid, every line that the platform may deliver is delivered. An order that
-brought a key of its own waits for whoever makes its parcels. What cannot be delivered now (frozen,
-or with another agent) stays undelivered; its time to deliver decides. Specification: docs/spec.md
-section 9.13.
+As soon as an order is paid, every line that the platform may deliver is delivered: in a parcel to
+the order's key where it brought one, which is stored in the transaction that records its delivery.
+What cannot be delivered now (frozen, with another agent, or a card that the vault lost) stays
+undelivered; its time to deliver decides. Specification: docs/spec.md sections 7.2 and 9.13.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from api.desk import Hand, Order, write
 from api.house import House
+from api.packing import NotPacked, pack
 from api.timers import SYSTEM
 from ledger.application import Accepted
+from ledger.cards.parcels import parcel_digest
 from ledger.rules.errors import ItemFrozen
 from ledger.rules.items import item_stream
 from ledger.rules.order_state import HELD, Line
@@ -31,11 +34,16 @@ _EVER_US: Final = (1 << 63) - 1
 _PASSED: Final = (LineDelivered, LineNotHeld, NotAgent, ItemFrozen, DeliveryLate)
 
 
-def deliver_paid(house: House) -> int:
+Tell = Callable[[str, int, NotPacked], object]
+"""Is told of an order and a line of it whose card cannot be delivered."""
+
+
+def deliver_paid(house: House, tell: Tell = lambda _order, _line, _why: None) -> int:
     """Deliver what is paid and lies with the platform.
 
     Args:
         house: Open for writing; its views are up to date.
+        tell: Called for every line whose card cannot be delivered.
 
     Returns:
         How many orders got something.
@@ -43,12 +51,13 @@ def deliver_paid(house: House) -> int:
     Raises:
         RuleError: The ledger refuses a delivery that it should accept.
         DatabaseUnavailable: The rest waits for the next call.
+        HardwareKeyUnavailable: Likewise.
 
     """
     delivered, after = 0, None
     orders = Orders(house.reader)
     while rows := orders.due(_EVER_US, [ORDER_UNDELIVERED], after=after):
-        submissions = [_delivery(house, row.order_id) for row in rows]
+        submissions = [_delivery(house, row.order_id, tell) for row in rows]
         outcomes = house.ledger.submit([each for each in submissions if each is not None])
         for outcome in outcomes:
             if isinstance(outcome, Accepted):
@@ -59,23 +68,35 @@ def deliver_paid(house: House) -> int:
     return delivered
 
 
-def _delivery(house: House, name: str) -> Submission | None:
+def _delivery(house: House, name: str, tell: Tell) -> Submission | None:
     """Write the delivery of what can be delivered of an order now, if anything can."""
     found = house.ledger.stream(order_stream(name))
     order = None if found is None else found.state
-    if not isinstance(order, Ordered) or order.key is not None:
+    if not isinstance(order, Ordered):
         return None
-    now = house.clock.now()
-    numbers = [
-        number
-        for number, line in enumerate(order.lines, start=1)
-        if _waits(line, now) and _lies_here(house, line)
-    ]
-    if not numbers:
+    packed = _packed(house, name, order, tell)
+    if not packed:
         return None
-    body = {"order": name, "parcels": [{"line": number, "parcel": None} for number in numbers]}
+    digests = {line: None if each is None else parcel_digest(each) for line, each in packed.items()}
+    parcels = [{"line": line, "parcel": digest} for line, digest in digests.items()]
     hands = [Hand(SYSTEM, "agent", house.signer(SYSTEM))]
-    return write(house.context(), Order("deliver-lines/1", hands, body), random=house.random)[1]
+    made = tuple(each for each in packed.values() if each is not None)
+    wanted = Order("deliver-lines/1", hands, {"order": name, "parcels": parcels}, parcels=made)
+    return write(house.context(), wanted, random=house.random)[1]
+
+
+def _packed(house: House, name: str, order: Ordered, tell: Tell) -> dict[int, bytes | None]:
+    """Pack what can be delivered, by line; None where the order brought no key."""
+    now, packed = house.clock.now(), dict[int, bytes | None]()
+    for number, line in enumerate(order.lines, start=1):
+        if not _waits(line, now) or not _lies_here(house, line):
+            continue
+        try:
+            to = order.key
+            packed[number] = None if to is None else pack(house, name, number, line.item, to=to)
+        except NotPacked as why:
+            tell(name, number, why)
+    return packed
 
 
 def _waits(line: Line, now: int) -> bool:

@@ -39,6 +39,7 @@ class Order:
         after: Stream to the digest of the earlier command that wrote its head.
         seal: Name of a sealed field to (subject, value).
         command_id: For timers; a fresh UUIDv7 when None.
+        parcels: What is delivered to the order's key, as the body names it.
 
     """
 
@@ -49,6 +50,7 @@ class Order:
     after: Mapping[str, str] = field(default_factory=dict)
     seal: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     command_id: str | None = None
+    parcels: tuple[bytes, ...] = ()
 
 
 def write(
@@ -86,7 +88,7 @@ def write(
     command = compose(context, identifier, draft)
     sigs = tuple(b64encode(hand.key.sign(command.message)) for hand in order.hands)
     opened = tuple(SealedValue(**sealing.disclosure()) for sealing in sealings)
-    return command, Submission(command.raw, sigs, opened)
+    return command, Submission(command.raw, sigs, opened, order.parcels)
 
 
 def send(house: House, order: Order) -> Accepted:

@@ -14,6 +14,7 @@ from functools import partial
 from api.delivering import deliver_paid
 from api.house import House
 from api.logs import logger
+from api.packing import NotPacked
 from api.timers import fire_due
 
 PUBLISH_EVERY_S = 1.0
@@ -23,6 +24,8 @@ _LOOKED_AT = frozenset({"disk", "standing"})
 BESIDE_ANOTHER = 1.0
 # After a round the keeper rests this many times as long as the round took.
 REST, REST_MAX_S = 2.0, 0.25
+# Of so many cards it is remembered that somebody was told.
+TOLD_MAX = 10_000
 _LOG = logger("keeper")
 
 
@@ -53,6 +56,7 @@ class Keeper:
         self._look_next_s = 0.0
         self._shown: int | None = None
         self._failures: dict[str, str] = {}
+        self._undelivered: set[tuple[str, int]] = set()
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -101,7 +105,7 @@ class Keeper:
             return
         if "disk" not in self._failures:
             await self._step("timers", partial(fire_due, self._house))
-            await self._step("delivery", partial(deliver_paid, self._house))
+            await self._step("delivery", self._deliver)
         # Also on a disk that is nearly full: what was promised is published.
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._publish_next_s:
@@ -124,6 +128,18 @@ class Keeper:
             return
         self._house.publisher.publish()
         self._shown = self._house.reader.published_size()
+
+    def _deliver(self) -> None:
+        deliver_paid(self._house, self._tell_once)
+
+    def _tell_once(self, order: str, line: int, why: NotPacked) -> None:
+        """Say once of a card that it cannot be delivered: it is tried until its order gives up."""
+        if (order, line) in self._undelivered:
+            return
+        if len(self._undelivered) >= TOLD_MAX:
+            self._undelivered.clear()
+        self._undelivered.add((order, line))
+        _LOG.error("card-not-delivered", order=order, line=line, reason=why.reason)
 
     def _alert(self) -> None:
         """Tell staff, once, who tried to register a card key of somebody else."""

@@ -7,13 +7,13 @@ docs/spec.md section 9.15.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from api.access import Caller, access
 from api.disclosures import open_field
 from api.errors import NotAuthorised
 from api.house import House
-from ledger.cards.commitments import Place, check_opening, read_opening
+from ledger.cards.commitments import Opening, Place, check_opening, read_opening
 from ledger.record.stored import read_stored
 from ledger.registry import CARD, TYPE
 from ledger.rules.entries import Entry
@@ -56,26 +56,59 @@ def open_card(house: House, item: str, caller: Caller) -> dict[str, Any]:
         or not revealed
     ):
         raise NotAuthorised("this is no card that the signer owns and has revealed", item=item)
-    return _opened(house, item, first)
+    card = read_card(house, item, first)
+    return {
+        "commitment": card.commitment,
+        "item": item,
+        "key": None if card.opening is None else card.opening.text,
+        "opening": card.value,
+        "product": card.product,
+        "state": card.state,
+    }
 
 
-def _opened(house: House, item: str, first: Entry) -> dict[str, Any]:
+class Card(NamedTuple):
+    """What the vault holds of a card.
+
+    Attributes:
+        commitment: To its key, as the log has it, hex.
+        product: Name of the product that the key is for.
+        state: `open`, `lost` or `erased`.
+        value: What was sealed; None where it is lost or erased.
+        opening: The same, read: it opens the commitment.
+
+    """
+
+    commitment: str
+    product: str
+    state: str
+    value: str | None
+    opening: Opening | None
+
+
+def read_card(house: House, item: str, first: Entry) -> Card:
+    """Open the card of an item, whoever asks; blocks.
+
+    Args:
+        house: The ledger.
+        item: `NS/ID`.
+        first: The entry that registered it.
+
+    Raises:
+        BoxRefused: The box does not open, or holds another value than was sealed.
+        CommitmentDiffers: It holds another card than the merchant committed to.
+        KeyDamaged: A key of the vault is not one.
+        EntryDamaged: The row of the box is missing.
+
+    """
     command = first.command
     assert command is not None  # noqa: S101 - a card is registered by a command
     sealed = next(each for each in command.document["sealed"] if each["name"] == CARD)
     boxes = {box.name: box.box for box in house.recorder.disclosures(first.index)}
     field = open_field(house, first.index, command.id, sealed, boxes.get(CARD))
     commitment, product = command.body["card"], command.body["product"]
-    key = None
+    opening = None
     if field.value is not None:
         opening = read_opening(CARD, field.value)
         check_opening(Place(CARD, item, product), commitment, opening)
-        key = opening.text
-    return {
-        "commitment": commitment,
-        "item": item,
-        "key": key,
-        "opening": field.value,
-        "product": product,
-        "state": field.state,
-    }
+    return Card(commitment, product, field.state, field.value, opening)

@@ -323,6 +323,7 @@ class Ledger(Application[str]):
             )
         own = draft.seal(command, one.submission.sigs, facts, at)
         draft.disclosures += boxes
+        draft.parcels += one.parcels
         return own.index, bytes.fromhex(own.leaf)
 
     def _leaf_of(self, index: int, draft: Draft) -> bytes:

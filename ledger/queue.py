@@ -31,7 +31,7 @@ class Bounds:
 
     Attributes:
         commands: Most commands that wait; at least as many as one request may have.
-        bytes_: Most bytes of commands, signatures and disclosures that wait.
+        bytes_: Most bytes of commands, signatures, disclosures and parcels that wait.
         batch: Most commands of one commit.
         batch_bytes: A batch takes no more once it holds so many bytes.
 
@@ -270,4 +270,5 @@ def size_of(submission: Submission) -> int:
     opened = sum(
         len(one.value.encode()) + len(one.salt) + len(one.name) for one in submission.disclosures
     )
-    return len(submission.command) + sum(map(len, submission.sigs)) + opened
+    brought = sum(map(len, (*submission.sigs, *submission.parcels)))
+    return len(submission.command) + brought + opened

@@ -13,9 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from ledger.errors import DisclosureInvalid, LedgerError, SignatureCount, SignatureInvalid
+from ledger.cards.parcels import parcel_digest
+from ledger.errors import (
+    DisclosureInvalid,
+    LedgerError,
+    ParcelRefused,
+    SignatureCount,
+    SignatureInvalid,
+)
 from ledger.proof.errors import BadSignature, MalformedEvidence
 from ledger.proof.signatures import FindKey, check_signatures
+from ledger.record.facts import ParcelRow
 from ledger.rules.admission import check_text, is_plain
 from ledger.rules.commands import Command, Signer, read_command
 from ledger.rules.digests import sealed_digest
@@ -25,6 +33,7 @@ from ledger.rules.model import Kind
 from ledger.rules.text import b64decode
 
 SALT_BYTES = 32
+DELIVERY = "deliver-lines/1"
 
 Fault = RuleError | LedgerError
 
@@ -40,11 +49,16 @@ class SealedValue:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A command as it arrives: signed bytes, one base64 signature a signer, disclosures."""
+    """A command as it arrives: signed bytes, one base64 signature a signer, disclosures.
+
+    Who delivers cards for the platform hands in the parcels, those that the command names, in its
+    order; without them the digests stand in the log and the parcels reach the buyer otherwise.
+    """
 
     command: bytes
     sigs: tuple[str, ...]
     disclosures: tuple[SealedValue, ...] = ()
+    parcels: tuple[bytes, ...] = ()
 
 
 class Prepared(NamedTuple):
@@ -57,6 +71,7 @@ class Prepared(NamedTuple):
         kind: The command's kind; None where the command or its body cannot be read.
         verified: Its signatures were checked; False when a key is not known yet.
         opened: Subject and value of every sealed field.
+        parcels: What is kept of a delivery beside its command.
 
     """
 
@@ -66,6 +81,7 @@ class Prepared(NamedTuple):
     kind: Kind | None = None
     verified: bool = False
     opened: tuple[tuple[str, SealedValue], ...] = ()
+    parcels: tuple[ParcelRow, ...] = ()
 
 
 class KnownKeys(Protocol):
@@ -99,9 +115,10 @@ def prepare(submission: Submission, keys: KnownKeys, *, command: Command | None 
         verified = _verify(command, submission.sigs, keys)
         opened = _check_disclosures(command, submission.disclosures)
         _check_texts(command.body, "command.body")
+        parcels = _check_parcels(command, submission.parcels)
     except (RuleError, LedgerError) as fault:
         return Prepared(submission, command, fault, kind, verified)
-    return Prepared(submission, command, None, kind, verified, opened)
+    return Prepared(submission, command, None, kind, verified, opened, parcels)
 
 
 def settle(one: Prepared, command: Command, find: FindKey) -> None:
@@ -116,6 +133,7 @@ def settle(one: Prepared, command: Command, find: FindKey) -> None:
         SignatureCount: Not one signature a signer.
         SignatureInvalid: One does not hold, or is not one.
         DisclosureInvalid: A sealed name is not opened by its disclosure.
+        ParcelRefused: A parcel is not the one whose digest the command has.
         Malformed: A text or a disclosure is not in its accepted form.
 
     """
@@ -182,6 +200,23 @@ def _check_disclosures(
             raise DisclosureInvalid("the disclosure opens another digest", name=disclosure.name)
         opened.append((str(entry["subject"]), disclosure))
     return tuple(opened)
+
+
+def _check_parcels(command: Command, parcels: Sequence[bytes]) -> tuple[ParcelRow, ...]:
+    """Hold parcels against the digests that the command has; return what is kept of them."""
+    if not parcels:
+        return ()
+    delivers = command.kind == DELIVERY
+    named = [each for each in command.body["parcels"] if each["parcel"]] if delivers else []
+    if [each["parcel"] for each in named] != list(map(parcel_digest, parcels)):
+        raise ParcelRefused(
+            "the parcels are not those that the command names", named=len(named), given=len(parcels)
+        )
+    order = command.body["order"]
+    return tuple(
+        ParcelRow(order, each["line"], bytes.fromhex(each["parcel"]), parcel)
+        for each, parcel in zip(named, parcels, strict=True)
+    )
 
 
 def _check_texts(value: Any, field: str) -> None:

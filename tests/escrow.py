@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ledger.application import Accepted
+from ledger.cards.parcels import parcel_digest
 from ledger.rules.commands import Signer
 from ledger.rules.compose import Draft, Sealing, uuid7
 from tests.orders import fire, order_of
@@ -27,15 +28,28 @@ def delivery_draft(world: World, order: str, *numbers: int, by: Signer | None = 
 
 
 def parcel_of(world: World, order: str, number: int) -> str | None:
-    """A stand-in for the digest of what is delivered: any 32 bytes are one."""
+    """The digest of what is delivered, where a parcel belongs."""
     found = order_of(world, order)
     cards = found.lines[number - 1].item_class == "point-card"
-    return f"{number:064x}" if found.key is not None and cards else None
+    return parcel_digest(stand_in(number)) if found.key is not None and cards else None
+
+
+def stand_in(number: int) -> bytes:
+    """What goes for the parcel of a line: it opens with no key."""
+    return b"a parcel for line %d" % number
 
 
 def deliver(world: World, order: str, *numbers: int, by: Signer | None = None) -> Accepted:
-    """Deliver lines, all of them unless they are named."""
-    return world.submit(delivery_draft(world, order, *numbers, by=by))
+    """Deliver lines, all of them unless they are named; the platform hands in their parcels."""
+    draft = delivery_draft(world, order, *numbers, by=by)
+    submission = world.submission(draft)
+    if draft.by == "system":
+        named = [each["line"] for each in draft.body["parcels"] if each["parcel"] is not None]
+        submission = replace(submission, parcels=tuple(map(stand_in, named)))
+    (outcome,) = world.send(submission)
+    if not isinstance(outcome, Accepted):
+        raise outcome
+    return outcome
 
 
 def accept_draft(world: World, order: str, *numbers: int) -> Draft:

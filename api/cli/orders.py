@@ -18,6 +18,7 @@ from api.desk import Order as Command
 from api.folder import LedgerFolder
 from api.house import House
 from api.orders import order_document
+from api.packing import NotPacked
 from api.revealing import open_card
 from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
 from ledger.rules.errors import ItemFrozen, StaleExpectation, UnknownItem
@@ -244,8 +245,14 @@ def deliver(*, folder: Dir, as_json: Json = False) -> None:
     out = Output(as_json=as_json)
     with writing(folder, out) as house:
         house.runner.catch_up()
-        delivered = deliver_paid(house)
-    out.result({"schema": 1, "delivered": delivered}, plain({"delivered": delivered}))
+        refused: list[dict[str, Any]] = []
+
+        def tell(order: str, line: int, why: NotPacked) -> None:
+            refused.append({"order": order, "line": line, "reason": why.reason})
+
+        delivered = deliver_paid(house, tell)
+    document = {"schema": 1, "delivered": delivered, "undeliverable": refused}
+    out.result(document, plain({"delivered": delivered}), *map(plain, refused))
 
 
 @app.command("reveal")

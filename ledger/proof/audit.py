@@ -112,6 +112,8 @@ def _run(
         report.derived = "yes"
         if running.source.lost:
             report.more["lost"] = running.source.lost
+        if running.source.lost_parcels:
+            report.more["lost_parcels"] = running.source.lost_parcels
     except VerificationError as error:
         report.fail(error, derived=True)
 

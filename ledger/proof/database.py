@@ -1,7 +1,8 @@
 """Auditing a ledger's database: the entries are the truth, every other column is derived.
 
 The entries are replayed from their bytes; then every other stored column is compared with what
-they say: entry columns, command ids, registered keys, head, checkpoints, tiles, vault rows, views.
+they say: entry columns, command ids, registered keys, head, checkpoints, tiles, vault rows,
+parcels, views.
 Only plain SQL that both databases understand is used, and only for reading.
 
 Specification: docs/spec.md section 15.
@@ -18,6 +19,7 @@ from typing import Any
 
 from ledger.proof.errors import Tampered, Unverifiable, VerificationError
 from ledger.proof.hashing import HASH_SIZE
+from ledger.proof.parcels import PARCELS, Parcels
 from ledger.proof.sources import check_tile
 from ledger.proof.tables import Rows, compare, differs
 from ledger.proof.tiles import Tile, tiles_of
@@ -28,7 +30,7 @@ from ledger.rules.kinds import registered_key
 from ledger.rules.state import Stream
 from ledger.rules.views import POSITION, TABLES, VIEW, Views
 
-SCHEMA = "0006"
+SCHEMA = "0007"
 TILE_HASHES = 256
 # Tables that hold one row need not be read to their end to see that they hold more.
 _FEW = 16
@@ -59,6 +61,8 @@ class DatabaseSource:
         self._query = query
         self._vault = vault
         self.lost = 0
+        self.lost_parcels = 0
+        self._parcels = Parcels()
         self._row: tuple[Any, ...] = ()
         self._first: VerificationError | None = None
         self._commands: list[tuple[Any, ...]] = []
@@ -160,6 +164,7 @@ class DatabaseSource:
                 )
                 for sealed in command.document["sealed"]
             ]
+        self._parcels.observe(entry)
         registered = registered_key(entry)
         if registered is not None:
             self._keys.append((bytes.fromhex(registered[0]), registered[1], entry.index))
@@ -195,6 +200,7 @@ class DatabaseSource:
         compare("head", ("id", "size", "leaf"), [(1, len(tree), last)], head, index_at=None)
         self._check_tiles(tree, size)
         self._check_vault()
+        self.lost_parcels = self._parcels.check(self._rows(PARCELS))
         self._check_views(len(tree))
 
     def _check_tiles(self, tree: MemoryTree, size: int) -> None:

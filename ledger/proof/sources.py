@@ -43,6 +43,9 @@ class Source(Protocol):
     lost: int
     """Sealed values that the source itself says are lost; a log audit needs none of them."""
 
+    lost_parcels: int
+    """Parcels that the platform delivered and the source does not hold."""
+
     def checkpoint(self) -> bytes:
         """Return the latest signed checkpoint. Raises `Unverifiable` where there is none."""
 
@@ -68,6 +71,7 @@ class TileSource:
     """A log read through its static files."""
 
     lost = 0
+    lost_parcels = 0
 
     def __init__(self, fetch: Fetch) -> None:
         """Take a function from relative path to bytes, None where there is no such file."""

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from ledger.proof.checkpoint import parse_checkpoint
 from ledger.proof.note import split_note
 from ledger.record.errors import HeadMoved
-from ledger.record.facts import Batch, CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
+from ledger.record.facts import (
+    Batch,
+    CommandKey,
+    Disclosure,
+    HeadRow,
+    KeyRow,
+    ParcelRow,
+    SealedEntry,
+)
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.stored import key_row_of, read_stored, row_of
 from ledger.rules.commands import Command
@@ -162,6 +170,7 @@ class Draft:
     commands: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
     keys: dict[str, KeyRow] = field(default_factory=dict)
     disclosures: list[Disclosure] = field(default_factory=list)
+    parcels: list[ParcelRow] = field(default_factory=list)
     _read: dict[str, Stream | None] = field(default_factory=dict)
     _recorded: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
     _looked_up: set[tuple[str, str]] = field(default_factory=set)
@@ -276,6 +285,7 @@ class Draft:
             commands=tuple(self.commands.values()),
             disclosures=tuple(self.disclosures),
             keys=tuple(self.keys.values()),
+            parcels=tuple(self.parcels),
         )
 
     def _sealing(self, fact: Fact, *, log: str, at: int) -> Sealing:

@@ -64,6 +64,17 @@ class Disclosure(NamedTuple):
     """12-byte nonce, then the AES-256-GCM ciphertext with its 16-byte tag."""
 
 
+class ParcelRow(NamedTuple):
+    """A parcel as it was delivered: what only the order's private key opens."""
+
+    order_id: str
+    line: int
+    digest: bytes
+    """32 bytes, as the command that delivered it says."""
+    parcel: bytes
+    """enc, ciphertext and tag (see `ledger.cards.parcels`)."""
+
+
 class HeadRow(NamedTuple):
     """The one head row: what the next append builds on."""
 
@@ -89,6 +100,7 @@ class Batch:
     commands: tuple[CommandKey, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
     keys: tuple[KeyRow, ...] = ()
+    parcels: tuple[ParcelRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

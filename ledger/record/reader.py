@@ -1,4 +1,4 @@
-"""Reads of the entry, command, head and disclosure tables.
+"""Reads of the entry, command, head, disclosure and parcel tables.
 
 Every read is bounded: by a range of indices, by one stream, or by one key.
 """
@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, Engine, Select, bindparam, select
 from ledger.record.asking import commands_named, entries_of
 from ledger.record.database import reading
 from ledger.record.errors import ReadTooWide
-from ledger.record.facts import CommandKey, Disclosure, HeadRow, KeyRow, SealedEntry
-from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, REGISTERED_KEY
+from ledger.record.facts import CommandKey, Disclosure, HeadRow, KeyRow, ParcelRow, SealedEntry
+from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, PARCEL, REGISTERED_KEY
 
 ROWS_MAX: Final = 65_536
 """Most rows that a read of a range of indices returns."""
@@ -180,6 +180,14 @@ class LedgerReader:
         query = select(DISCLOSURE).where(columns.index == index).order_by(columns.name)
         with reading(self._engine) as connection:
             return [Disclosure(*row) for row in connection.execute(query)]
+
+    def parcel(self, order: str, line: int) -> ParcelRow | None:
+        """Return the parcel of a line of an order, None where none is kept here."""
+        columns = PARCEL.c
+        query = select(PARCEL).where(columns.order_id == order, columns.line == line)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else ParcelRow(*row)
 
     def lost_bodies(self) -> list[tuple[int, str, str]]:
         """Return index, name and subject of the sealed values whose box is lost, in order."""

@@ -1,8 +1,8 @@
 """The recorder: a batch of sealed entries becomes durable whole, or not at all.
 
 One transaction moves the one head row by a conditional UPDATE, then inserts the entries, command
-keys and vault boxes. The condition (size, leaf and epoch are still those that the batch was
-decided on) is the safety of the ledger; unique keys stand behind it; locks are not relied on.
+keys, vault boxes and parcels. The condition (size, leaf and epoch are still those that the batch
+was decided on) is the safety of the ledger; unique keys stand behind it; locks are not relied on.
 
 eventsourcing's words: notification id = index + 1, originator version = seq + 1, topic = entry
 type, state = entry bytes.
@@ -32,7 +32,7 @@ from ledger.record.inserting import insert_rows
 from ledger.record.published import PublishedStore
 from ledger.record.reader import LedgerReader
 from ledger.record.subscription import PollingSubscription
-from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, REGISTERED_KEY
+from ledger.record.tables import COMMAND, DISCLOSURE, ENTRY, HEAD, PARCEL, REGISTERED_KEY
 
 _E: Final = ENTRY.c
 # Changes nothing, and takes the row's lock as every change does.
@@ -315,3 +315,4 @@ def _insert_facts(connection: Connection, batch: Batch) -> None:
     insert_rows(connection, COMMAND, batch.commands)
     insert_rows(connection, DISCLOSURE, batch.disclosures)
     insert_rows(connection, REGISTERED_KEY, batch.keys)
+    insert_rows(connection, PARCEL, batch.parcels)

@@ -1,9 +1,10 @@
 """The tables of one ledger, portable between SQLite and PostgreSQL.
 
-`entry`, `command`, `registered_key`, `checkpoint` and `tile` are append-only inside the database
-(triggers, see `migrations`); `head` holds one row that only moves forward; `request_nonce` is no
-evidence, and old rows of it are deleted. Projections own their `view_` tables and declare them in
-their own room; the migration that creates them lives beside the others in `migrations/versions`.
+`entry`, `command`, `registered_key`, `checkpoint`, `tile` and `parcel` are append-only inside the
+database (triggers, see `migrations`); `head` holds one row that only moves forward;
+`request_nonce` is no evidence, and old rows of it are deleted. Projections own their `view_` tables
+and declare them in their own room; the migration that creates them lives beside the others in
+`migrations/versions`.
 
 `index` comes from the head row inside the append transaction, never from a sequence: sequences
 burn numbers on rollback, and their order is not commit order.
@@ -108,6 +109,17 @@ DISCLOSURE: Final = Table(
     Column("name", Text, primary_key=True),
     Column("subject", Text, nullable=False),
     Column("box", LargeBinary, nullable=False),
+)
+
+PARCEL: Final = Table(
+    "parcel",
+    METADATA,
+    Column("order_id", Text, primary_key=True),
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+    CheckConstraint("length(digest) = 32", name="parcel_digest_32"),
+    CheckConstraint("length(bytes) <= 32768", name="parcel_bytes_max"),
 )
 
 REQUEST_NONCE: Final = Table(

@@ -5,17 +5,30 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from api.delivering import deliver_paid
 from api.house import House
 from api.keeper import Keeper
+from api.packing import NotPacked
+from api.parcels import address_of
+from ledger.application import Accepted
+from ledger.cards.parcels import open_parcel, parcel_digest
+from ledger.errors import ParcelRefused
+from ledger.record.database import writing
+from ledger.record.facts import ParcelRow
+from ledger.record.stored import read_stored
 from ledger.rules.errors import KeyNotValid
 from ledger.rules.state import Item
+from tests.api.revealed import register_real_card
 from tests.api.serving import house_of
 from tests.databases import sqlite_file_url
+from tests.escrow import delivery_draft, stand_in
 from tests.goods import CARD_CLASS, ITEM_CLASS, place_in_escrow, register_card
 from tests.money import top_up
 from tests.orders import order_of, pay_order, place_order
@@ -25,7 +38,8 @@ from tests.worlds import World
 
 GIFT = "cards/gift"
 HOUR_US = 3_600_000_000
-KEY = b64encode(bytes([9] * 32)).decode()
+PRIVATE = X25519PrivateKey.from_private_bytes(bytes([9] * 32))
+KEY = b64encode(PRIVATE.public_key().public_bytes_raw()).decode()
 
 
 @pytest.fixture
@@ -44,6 +58,8 @@ def world(tmp_path: Path) -> Iterator[World]:
         publish_listing(opened, GIFT, "mia", **{"class": CARD_CLASS})
         for number in range(4):
             register_card(opened, f"cards/{number}", "mia", agent="system")
+        for number in range(2):
+            register_real_card(opened, f"cards/real-{number}", "mia", f"KEY-{number}")
         top_up(opened, "ben", "kay", 500_000)
         yield opened
 
@@ -55,7 +71,7 @@ def house(world: World, tmp_path: Path) -> House:
     return found
 
 
-def bought(world: World, *items: str, **changes: str) -> str:
+def bought(world: World, *items: str, **changes: str | None) -> str:
     order = place_order(world, "ben", GIFT, *items, **changes)
     pay_order(world, order)
     return order
@@ -88,11 +104,123 @@ def test_what_is_not_paid_is_not_delivered(world: World, house: House) -> None:
     assert lines(world, order) == [False]
 
 
-def test_an_order_with_a_key_of_its_own_waits_for_its_parcel(world: World, house: House) -> None:
-    order = bought(world, "cards/0", key=KEY)
+def opened(world: World, order: str, line: int, private: X25519PrivateKey = PRIVATE) -> str:
+    """Open the parcel of a line as its buyer does."""
+    named = {each["line"]: each["parcel"] for each in delivery_of(world, order)}
+    row = world.recorder.parcel(order, line)
+    assert row is not None
+    assert row.digest.hex() == named[line] == parcel_digest(row.parcel)
+    item = order_of(world, order).lines[line - 1].item
+    address = address_of(world.reader, world.origin, item=item, order=order, line=line)
+    return open_parcel(address, row.parcel, private=private.private_bytes_raw()).text
 
-    assert delivered(world, house) == 0
-    assert lines(world, order) == [False]
+
+def delivery_of(world: World, order: str) -> list[dict[str, Any]]:
+    """What the last delivery of an order says of parcels."""
+    entries = map(read_stored, world.reader.stream_entries(f"order/{order}"))
+    (*_, last) = [each for each in entries if each.type == "lines-delivered/1"]
+    assert last.command is not None
+    named: list[dict[str, Any]] = last.command.body["parcels"]
+    return named
+
+
+def test_an_order_with_a_key_gets_each_card_in_a_parcel(world: World, house: House) -> None:
+    order = bought(world, "cards/real-0", "cards/real-1", key=KEY)
+
+    assert delivered(world, house) == 1
+    assert lines(world, order) == [True, True]
+    assert [opened(world, order, line) for line in (1, 2)] == ["KEY-0", "KEY-1"]
+
+
+def test_a_parcel_opens_with_no_other_key_and_on_no_other_line(world: World, house: House) -> None:
+    order = bought(world, "cards/real-0", "cards/real-1", key=KEY)
+    delivered(world, house)
+
+    with pytest.raises(ParcelRefused):
+        opened(world, order, 1, X25519PrivateKey.from_private_bytes(bytes([8] * 32)))
+    first, second = (world.recorder.parcel(order, line) for line in (1, 2))
+    assert first is not None
+    assert second is not None
+    item = order_of(world, order).lines[0].item
+    address = address_of(world.reader, world.origin, item=item, order=order, line=1)
+    with pytest.raises(ParcelRefused):
+        open_parcel(address, second.parcel, private=PRIVATE.private_bytes_raw())
+
+
+def test_a_card_that_the_vault_cannot_give_waits_and_the_rest_is_delivered(
+    world: World, house: House
+) -> None:
+    order = bought(world, "cards/real-0", "cards/0", "cards/real-1", key=KEY)
+    told: list[tuple[str, int, str]] = []
+    index = world.reader.stream_entries("item/cards/real-0")[0].index
+    with writing(world.recorder.engine) as connection:
+        connection.exec_driver_sql(
+            f"UPDATE disclosure SET box = x'' WHERE \"index\" = {index} AND name = 'card'"
+        )
+    house.runner.catch_up()
+
+    def tell(name: str, line: int, why: NotPacked) -> None:
+        told.append((name, line, why.reason))
+
+    assert deliver_paid(house, tell) == 1
+    # The one is lost, and what was sealed for the other is no card at all.
+    assert told == [(order, 1, "lost"), (order, 2, "malformed")]
+    assert lines(world, order) == [False, False, True]
+    assert opened(world, order, 3) == "KEY-1"
+
+
+def test_a_card_that_is_not_the_one_committed_to_is_not_delivered(
+    world: World, house: House
+) -> None:
+    order = bought(world, "cards/real-0", key=KEY)
+    index = world.reader.stream_entries("item/cards/real-0")[0].index
+    with writing(world.recorder.engine) as connection:
+        connection.exec_driver_sql(
+            f"UPDATE disclosure SET box = x'00' WHERE \"index\" = {index} AND name = 'card'"
+        )
+    told: list[str] = []
+    house.runner.catch_up()
+
+    assert deliver_paid(house, lambda _order, _line, why: told.append(why.reason)) == 0
+    assert told == ["box-refused"]
+    assert (lines(world, order), world.recorder.parcel(order, 1)) == ([False], None)
+
+
+def test_the_keeper_says_once_that_a_card_cannot_be_delivered(
+    world: World, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = bought(world, "cards/0", key=KEY)
+    keeper = Keeper(house)
+
+    for _ in range(2):
+        asyncio.run(keeper.round())
+
+    (said,) = [each.getMessage() for each in caplog.records]
+    assert "card-not-delivered" in said
+    assert order in said
+    assert keeper.failures == {}
+
+
+def test_parcels_that_the_command_does_not_name_are_refused_whole(
+    world: World, house: House
+) -> None:
+    order = bought(world, "cards/real-0", "cards/real-1", key=KEY)
+    draft = delivery_draft(world, order, 1, 2)
+    good = (stand_in(1), stand_in(2))
+    for parcels in ((stand_in(2), stand_in(1)), good[:1], (*good, b"more"), (b"x", good[1])):
+        sent = replace(world.submission(draft), parcels=parcels)
+        (refused,) = world.send(sent)
+        assert isinstance(refused, ParcelRefused)
+        assert refused.evidence == {"named": 2, "given": len(parcels)}
+    other = replace(world.submission(world.item_draft("cards/x")), parcels=good)
+    assert isinstance(world.send(other)[0], ParcelRefused)
+
+    assert lines(world, order) == [False, False]
+    assert world.recorder.parcel(order, 1) is None
+    (taken,) = world.send(replace(world.submission(draft), parcels=good))
+    assert isinstance(taken, Accepted)
+    row = world.recorder.parcel(order, 2)
+    assert row == ParcelRow(order, 2, bytes.fromhex(parcel_digest(good[1])), good[1])
 
 
 def test_what_is_frozen_waits_and_the_rest_is_delivered(world: World, house: House) -> None:
@@ -136,14 +264,18 @@ def test_what_was_not_delivered_in_time_is_not_delivered_late(world: World, hous
     assert lines(world, order) == [False]
 
 
-def test_two_processes_deliver_once(world: World, house: House, tmp_path: Path) -> None:
-    order = bought(world, "cards/0")
+@pytest.mark.parametrize("key", [None, KEY])
+def test_two_processes_deliver_once(
+    world: World, house: House, tmp_path: Path, key: str | None
+) -> None:
+    order = bought(world, "cards/real-0", key=key)
     house.runner.catch_up()
     other = house_of(world, tmp_path)
     other.signer = world.key  # type: ignore[method-assign,assignment] # no key file in a test
 
     assert (deliver_paid(house), deliver_paid(other)) == (1, 0)
     assert lines(world, order) == [True]
+    assert key is None or opened(world, order, 1) == "KEY-0"
 
 
 def test_a_platform_whose_key_is_no_longer_valid_says_so(world: World, house: House) -> None:

@@ -10,7 +10,7 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import Engine, make_url
 
 from ledger.record.database import writing
-from ledger.record.facts import KeyRow, Tile
+from ledger.record.facts import KeyRow, ParcelRow, Tile
 from ledger.record.recorder import LedgerRecorder
 from tests.contract.making import EMPTY, digest, fill, make_batch, make_entry, write
 from tests.databases import open_recorder
@@ -21,13 +21,16 @@ COLUMNS = {
     "registered_key": ["id", "party", "index"],
     "checkpoint": ["size", "previous", "note"],
     "tile": ["level", "number", "hashes"],
+    "parcel": ["order_id", "line", "digest", "bytes"],
 }
 UPDATES = [(table, column) for table, columns in COLUMNS.items() for column in columns]
 
 
 def fill_every_table(recorder: LedgerRecorder) -> None:
     batch = make_batch(EMPTY, make_entry(0), make_entry(1))
-    write(recorder, replace(batch, keys=(KeyRow(digest("key"), "party/ann", 0),)))
+    parcel = ParcelRow("order", 1, digest("parcel"), b"parcel")
+    key = KeyRow(digest("key"), "party/ann", 0)
+    write(recorder, replace(batch, keys=(key,), parcels=(parcel,)))
     recorder.put_checkpoint(2, b"note", None)
     recorder.put_tiles([Tile(0, 0, bytes(8192))])
 

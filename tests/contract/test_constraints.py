@@ -9,7 +9,7 @@ from eventsourcing.persistence import IntegrityError
 
 from ledger.record.database import writing
 from ledger.record.errors import DuplicateCommand
-from ledger.record.facts import Batch, CommandKey, KeyRow, SealedEntry, Tile
+from ledger.record.facts import Batch, CommandKey, KeyRow, ParcelRow, SealedEntry, Tile
 from ledger.record.inserting import insert_rows
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.tables import ENTRY
@@ -127,6 +127,29 @@ def test_one_box_a_field(adapter: LedgerRecorder) -> None:
     batch = make_batch(adapter.head(), make_entry(0), boxes=True)
 
     check_refused_plainly(adapter, replace(batch, disclosures=batch.disclosures * 2))
+
+
+def test_one_parcel_a_line(adapter: LedgerRecorder) -> None:
+    first = ParcelRow("order", 1, digest("one"), b"one")
+    write(adapter, replace(next_batch(adapter), parcels=(first,)))
+    other = first._replace(digest=digest("other"), parcel=b"other")
+
+    check_refused_plainly(adapter, replace(next_batch(adapter), parcels=(other,)))
+
+    assert adapter.parcel("order", 1) == first
+
+
+@pytest.mark.parametrize("change", [{"digest": bytes(31)}, {"parcel": bytes(32_769)}])
+def test_a_parcel_of_a_wrong_size_is_refused_on_every_database(
+    recorder: LedgerRecorder, change: dict[str, bytes]
+) -> None:
+    row = ParcelRow("order", 1, digest("one"), bytes(32_768))
+    batch = next_batch(recorder)
+
+    check_refused_plainly(recorder, replace(batch, parcels=(row._replace(**change),)))
+
+    write(recorder, replace(batch, parcels=(row,)))
+    assert recorder.parcel("order", 1) == row
 
 
 def test_a_batch_of_two_writes_neither_when_the_second_is_refused(

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from ledger.record.errors import ReadTooWide
-from ledger.record.facts import CommandKey, Disclosure, KeyRow
+from ledger.record.facts import CommandKey, Disclosure, KeyRow, ParcelRow
 from ledger.record.reader import ROWS_MAX, LedgerReader
 from ledger.record.recorder import LedgerRecorder
-from tests.contract.making import digest, fill, make_batch, make_entry, write
+from tests.contract.making import EMPTY, digest, fill, make_batch, make_entry, write
 
 GOLD, IRON = "item/shop/gold", "item/shop/iron"
 
@@ -174,6 +174,15 @@ def test_the_boxes_of_an_entry_come_by_name(adapter: LedgerRecorder) -> None:
 
     assert adapter.disclosures(1) == [Disclosure(1, "buyer", "party/ann", b"box")]
     assert adapter.disclosures(2) == []
+
+
+def test_a_parcel_is_read_by_its_line(adapter: LedgerRecorder) -> None:
+    rows = tuple(ParcelRow("order", line, digest(line), b"%d" % line) for line in (1, 2))
+    write(adapter, replace(make_batch(EMPTY, make_entry(0)), parcels=rows))
+
+    assert adapter.parcel("order", 2) == rows[1]
+    assert adapter.parcel("order", 3) is None
+    assert adapter.parcel("other", 1) is None
 
 
 def test_ids_come_back_as_stream_names(adapter: LedgerRecorder) -> None:

@@ -19,7 +19,7 @@ from projections.tables import METADATA as VIEWS
 from tests.contract.making import fill
 from tests.databases import migrated_engine, open_recorder
 
-NEWEST = "0006"
+NEWEST = "0007"
 
 
 def test_migrations_make_exactly_the_tables_that_the_code_declares(database_url: str) -> None:

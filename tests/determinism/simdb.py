@@ -19,6 +19,7 @@ from ledger.record.facts import (
     Disclosure,
     HeadRow,
     KeyRow,
+    ParcelRow,
     SealedEntry,
     Tile,
 )
@@ -40,6 +41,7 @@ class SimDatabase:
     command_indices: set[int] = field(default_factory=set)
     keys: dict[bytes, KeyRow] = field(default_factory=dict)
     boxes: dict[tuple[int, str], Disclosure] = field(default_factory=dict)
+    parcels: dict[tuple[str, int], ParcelRow] = field(default_factory=dict)
     checkpoints: dict[int, tuple[int | None, Checkpoint]] = field(default_factory=dict)
     tiles: dict[tuple[int, int], Tile] = field(default_factory=dict)
     locks: dict[str, object] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class SimDatabase:
             command_indices=set(self.command_indices),
             keys=dict(self.keys),
             boxes=dict(self.boxes),
+            parcels=dict(self.parcels),
             checkpoints=dict(self.checkpoints),
             tiles=dict(self.tiles),
         )
@@ -90,6 +93,9 @@ class SimDatabase:
         for box in batch.disclosures:
             field_of = (box.index, box.name)
             once(("box", field_of), field_of in self.boxes, "disclosure")
+        for parcel in batch.parcels:
+            line = (parcel.order_id, parcel.line)
+            once(("parcel", line), line in self.parcels, "parcel")
 
     def append(self, batch: Batch) -> None:
         """Apply a batch that was checked: it is durable from here on."""
@@ -103,6 +109,7 @@ class SimDatabase:
         self.command_indices |= {one.index for one in batch.commands}
         self.keys |= {one.id: one for one in batch.keys}
         self.boxes |= {(one.index, one.name): one for one in batch.disclosures}
+        self.parcels |= {(one.order_id, one.line): one for one in batch.parcels}
         if self.watcher is not None:
             self.watcher(list(batch.entries))
 
@@ -137,6 +144,8 @@ class SimDatabase:
         self.command_indices = {one.index for one in self.commands.values()}
         self.keys = {name: one for name, one in self.keys.items() if one.index < size}
         self.boxes = {place: one for place, one in self.boxes.items() if place[0] < size}
+        orders = {name.removeprefix("order/") for name in self.streams}
+        self.parcels = {place: one for place, one in self.parcels.items() if place[0] in orders}
         self.checkpoints = {at: one for at, one in self.checkpoints.items() if at <= checkpoints}
         self.tiles = {
             place: one for place, one in self.tiles.items() if _covers(one) <= checkpoints

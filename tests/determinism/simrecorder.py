@@ -24,6 +24,7 @@ from ledger.record.facts import (
     Disclosure,
     HeadRow,
     KeyRow,
+    ParcelRow,
     SealedEntry,
     Tile,
 )
@@ -291,6 +292,10 @@ class SimRecorder(LedgerRecorder):
         self.link.reading("disclosures")
         found = [box for (at, _), box in self.database.boxes.items() if at == index]
         return sorted(found, key=lambda box: box.name)
+
+    def parcel(self, order: str, line: int) -> ParcelRow | None:
+        self.link.reading("parcel")
+        return self.database.parcels.get((order, line))
 
     def lost_bodies(self) -> list[tuple[int, str, str]]:
         self.link.reading("lost bodies")

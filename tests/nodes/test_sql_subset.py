@@ -109,6 +109,7 @@ def live(folder: Path, database_url: str | None) -> None:
         house.runner.rebuild()
         house.runner.digest()
         house.recorder.disclosures(house.recorder.head().size - 1)
+        house.recorder.parcel("none", 1)
         house.recorder.raise_epoch(house.recorder.head())
         copy_to_file(house.recorder.engine, folder / "copy.sqlite")
     with folder_of_ledger(site.folder) as source:

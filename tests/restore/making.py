@@ -42,6 +42,7 @@ ROWS = {
     "tile": "SELECT * FROM tile ORDER BY level, number",
     "head": "SELECT * FROM head",
     "disclosure": 'SELECT "index", name, subject FROM disclosure ORDER BY "index"',
+    "parcel": "SELECT * FROM parcel ORDER BY order_id, line",
     "view_ownership": "SELECT * FROM view_ownership ORDER BY from_index, item",
     "view_history": "SELECT * FROM view_history ORDER BY entry_index",
     "view_party": "SELECT * FROM view_party ORDER BY party",

@@ -14,6 +14,7 @@ ORDER = {
     "disclosure": "index",
     "entry": "index",
     "head": "id",
+    "parcel": "order_id",
     "registered_key": "index",
     "request_nonce": "at",
     "tile": "number",

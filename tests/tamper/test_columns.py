@@ -14,12 +14,13 @@ from tests.tamper.copies import Copy
 from tests.tamper.flips import flip
 
 ROW = "the row's own"
+DELIVERY = "that of the delivery"
 # A writer's term orders writers while they run; nonces keep requests from being answered twice.
 NO_EVIDENCE = ("head.epoch", "request_nonce.at", "request_nonce.nonce", "request_nonce.party")
 
 
 class Fault(NamedTuple):
-    """What the audit must name. `index` is the row's own, a number, or None."""
+    """What the audit must name. `index` is the row's own, the delivery's, a number, or None."""
 
     step: str
     field: str | None
@@ -55,6 +56,10 @@ EXPECTED: dict[str, Fault] = {
     "head.id": _stored("head.id", None),
     "head.leaf": _stored("head.leaf", None),
     "head.size": _stored("head.size", None),
+    "parcel.bytes": _stored("parcel.bytes", DELIVERY),
+    "parcel.digest": _stored("parcel.digest", DELIVERY),
+    "parcel.line": _stored("parcel", None),
+    "parcel.order_id": _stored("parcel", None),
     **_stored_in("registered_key", "id", "party"),
     "registered_key.index": _stored("registered_key"),
     "tile.hashes": Fault("tile", "tile/0/003", 3 * 256 + 128),
@@ -87,7 +92,7 @@ def test_every_column_of_the_schema_has_its_case(copy: Copy) -> None:
 
 @pytest.mark.parametrize("column", EXPECTED)
 def test_a_flipped_bit_is_found_and_its_place_named(copy: Copy, column: str) -> None:
-    key = flip(copy, column)
+    places = {ROW: flip(copy, column), DELIVERY: copy.market.index_of("lines-delivered/1")}
     wanted = EXPECTED[column]
 
     report = copy.audit()
@@ -97,7 +102,7 @@ def test_a_flipped_bit_is_found_and_its_place_named(copy: Copy, column: str) -> 
     assert found == {
         "step": wanted.step,
         "field": wanted.field,
-        "index": key if wanted.index is ROW else wanted.index,
+        "index": places.get(wanted.index, wanted.index),
         "derived": wanted.derived,
     }
     assert (report.verdict, report.exit_code) == (wanted.verdict, wanted.exit_code)

@@ -135,6 +135,15 @@ CASES: dict[str, tuple[Damage, Fault]] = {
         lambda copy: copy.run("INSERT INTO disclosure VALUES (5, 'n', 's', :box)", box=bytes(40)),
         Fault("stored", "disclosure", 5),
     ),
+    "a parcel made up": (
+        lambda copy: copy.run(
+            "INSERT INTO parcel VALUES (:order, 1, :digest, :bytes)",
+            order="01930000-0000-7000-8000-0000000000fe",
+            digest=bytes(32),
+            bytes=bytes(80),
+        ),
+        Fault("stored", "parcel"),
+    ),
     "no head": (add("DELETE FROM head"), Fault("stored", "head")),
     "a second head": (
         add("INSERT INTO head VALUES (2, 0, NULL, 0)"),

@@ -40,6 +40,7 @@ COMMANDS = 'SELECT "by", id, digest, "index" FROM command ORDER BY "index"'
 KEYS = 'SELECT id, party, "index" FROM registered_key ORDER BY "index"'
 HEAD = "SELECT id, size, leaf FROM head ORDER BY id"
 TILES = "SELECT level, number, hashes FROM tile ORDER BY level, number"
+PARCELS = "SELECT order_id, line, digest, bytes FROM parcel ORDER BY order_id, line"
 BOXES = 'SELECT "index", name, subject, box FROM disclosure ORDER BY "index", name'
 HISTORY = (
     "SELECT item, entry_index, seq, at, type, kind, command, from_party, to_party, amount, "
@@ -100,9 +101,9 @@ def empty(size: int = 0, leaf: bytes | None = None) -> Tables:
     """The tables of a ledger in which nothing is derived from any entry."""
     asked = (
         POSITION, LATEST, CHECKPOINTS, ENTRIES, LEAVES, LEVEL_0, COMMANDS, KEYS, TILES, BOXES,
-        HISTORY, OWNERSHIP, PARTIES, ORDERS, GOODS,
+        PARCELS, HISTORY, OWNERSHIP, PARTIES, ORDERS, GOODS,
     )  # fmt: skip
-    return Tables({SCHEMA: [("0006",)], HEAD: [(1, size, leaf)]}, **{each: [] for each in asked})
+    return Tables({SCHEMA: [("0007",)], HEAD: [(1, size, leaf)]}, **{each: [] for each in asked})
 
 
 def golden() -> Tables:

@@ -71,7 +71,7 @@ class Rows:
         self.leaves, self.derived = leaves or [], derived
         self.checked: list[tuple[int, int]] = []
         self.observed: list[int] = []
-        self.lost = lost
+        self.lost, self.lost_parcels = lost, 0
 
     def checkpoint(self) -> bytes:
         return self.latest

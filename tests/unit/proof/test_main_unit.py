@@ -89,7 +89,7 @@ def database(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(path)) as link:
         link.executescript(
             "CREATE TABLE alembic_version (version_num TEXT);"
-            "INSERT INTO alembic_version VALUES ('0006');"
+            "INSERT INTO alembic_version VALUES ('0007');"
             "CREATE TABLE view_position (view TEXT, size INTEGER);"
         )
     return path
