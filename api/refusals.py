@@ -9,6 +9,7 @@ ApiError
 ├── MerchantNotFound     no such merchant
 ├── ListingNotFound      no such listing
 ├── OrderNotFound        no such order
+├── ParcelNotFound       no parcel is kept for this line
 ├── CheckpointNotFound   no checkpoint of this size was published
 ├── TileNotFound         no tile or bundle of this width was published
 ├── ProofNotAvailable    the proof asked for lies outside the published tree
@@ -94,6 +95,12 @@ class OrderNotFound(ApiError):
     """The log holds no such order."""
 
     code = "order-not-found"
+
+
+class ParcelNotFound(ApiError):
+    """There is no parcel for this line here."""
+
+    code = "parcel-not-found"
 
 
 class CheckpointNotFound(ApiError):

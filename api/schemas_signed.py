@@ -38,6 +38,18 @@ class RevealedCard(Shape):
     opening: str | None = Field(description="Canonical JSON of key and r; null unless open")
 
 
+class Parcel(Shape):
+    """What was delivered to an order's key; only its buyer can open it."""
+
+    order: str
+    line: int = Field(ge=1)
+    item: str
+    product: str
+    commitment: str = Field(pattern=HEX32)
+    digest: str = Field(pattern=HEX32, description="As the delivery in the log says")
+    parcel: str = Field(description="HPKE: enc, ciphertext and tag, base64")
+
+
 UNSIGNED: Responses = {
     401: {
         "description": "The request is not signed in order; `Accept-Signature` says how",

@@ -130,6 +130,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "card-rejected": ("The card key cannot be registered", "该卡密无法登记"),
     "uploads-capped": ("Too many card keys were rejected today", "今日被拒卡密过多"),
     "card-index-unavailable": ("Card keys cannot be checked now", "暂时无法核对卡密"),
+    "parcel-not-found": ("No parcel is kept for this line", "此行没有存放的交付包"),
     "parcel-refused": ("The parcel does not open", "无法打开交付包"),
     "hardware-key-unavailable": (
         "A hardware key cannot be used",

@@ -1,17 +1,23 @@
-"""Cards that were sold: shown to their owner, once the log says that they were asked for."""
+"""Cards that were sold: parcels for their buyers, and keys for owners who asked in the log."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from api.callers import Signed
+from api.fetching import ACCESS as FETCHING
+from api.fetching import fetch_parcel
 from api.problems import json_bytes
 from api.reading import read_query
 from api.revealing import ACCESS, open_card
 from api.rooms import Here
 from api.schemas import PROBLEMS
-from api.schemas_signed import SIGNED_FIELDS, UNSIGNED, RevealedCard
-from ledger.rules.text import check_item
+from api.schemas_signed import SIGNED_FIELDS, UNSIGNED, Parcel, RevealedCard
+from ledger.rules.errors import Malformed
+from ledger.rules.orders import LINES_MAX
+from ledger.rules.text import check_item, check_uuid7
 
 router = APIRouter(tags=["trade"])
 
@@ -39,6 +45,41 @@ async def get_card(
     read_query(request)
     item = check_item(f"{namespace}/{id}", field="path.id")
     document = await rooms.read(open_card, rooms.house, item, caller)
+    return _private(document)
+
+
+@router.get(
+    "/v1/orders/{id}/parcels/{line}",
+    operation_id="get_parcel",
+    summary="Fetch what was delivered to the key of an order that the signer placed",
+    response_model=Parcel,
+    responses={**UNSIGNED, **PROBLEMS},
+    openapi_extra={"parameters": SIGNED_FIELDS, **FETCHING},
+)
+async def get_parcel(
+    request: Request,
+    rooms: Here,
+    caller: Signed,
+    id: str,  # noqa: A002
+    line: str,
+) -> Response:
+    """Fetch the parcel of a line, as often as its buyer wants; nobody but the buyer can open it.
+
+    The request is signed as RFC 9421 says. To whoever did not place the order it is answered 403,
+    whether or not there is such an order.
+    """
+    read_query(request)
+    order, number = check_uuid7(id, field="path.id"), _line(line)
+    return _private(await rooms.read(fetch_parcel, rooms.house, order, number, caller))
+
+
+def _line(text: str) -> int:
+    if text not in map(str, range(1, LINES_MAX + 1)):
+        raise Malformed("path.line", f"is not a whole number from 1 to {LINES_MAX}")
+    return int(text)
+
+
+def _private(document: dict[str, Any]) -> Response:
     return Response(
         json_bytes(document), headers={"Cache-Control": "no-store"}, media_type="application/json"
     )

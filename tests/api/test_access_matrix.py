@@ -7,10 +7,12 @@ of one's own and of somebody else's, fails.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from fastapi import APIRouter
 
 from api.access import EXTENSION, LOCAL, PUBLIC, Caller, access, may_read
@@ -42,6 +44,7 @@ PLACES: Mapping[str, str] = {
     "get_entry": "/v1/entries/0",
     "list_disclosures": "/v1/entries/{index}/disclosures",
     "get_card": "/v1/items/cards/sold-{party}/card",
+    "get_parcel": "/v1/orders/{order}/parcels/1",
     "get_inclusion_proof": "/v1/proofs/inclusion/0/2",
     "get_consistency_proof": "/v1/proofs/consistency/1/2",
     "get_log": "/v1/log",
@@ -79,6 +82,9 @@ HOLDERS = {
     **{role: role for role in ROLES_HELD if role != "root"},
 }
 REFUSED = {401, 403}
+KEY = b64encode(
+    X25519PrivateKey.from_private_bytes(bytes([9] * 32)).public_key().public_bytes_raw()
+).decode()
 
 
 def sell_to(world: World, *parties: str) -> None:
@@ -97,6 +103,22 @@ def sell_to(world: World, *parties: str) -> None:
         if party != "bob":
             world.transfer(item, to=party)
         reveal_card(world, item)
+
+
+def deliver_to(world: World, *parties: str) -> dict[str, str]:
+    """Let each party buy a card that is delivered to a key of its own; name the orders."""
+    orders = {}
+    # No cashier tops up a balance of its own.
+    world.register("till")
+    world.grant("till", "cashier", second="ann")
+    for party in parties:
+        item = f"cards/parcel-{party}"
+        register_real_card(world, item, "shop", "KEY for " + party)
+        top_up(world, party, "till", 9_900)
+        orders[party] = place_order(world, party, "cards/listed", item, key=KEY)
+        pay_order(world, orders[party])
+        deliver(world, orders[party])
+    return orders
 
 
 class Town:
@@ -119,13 +141,14 @@ class Town:
         # What a role may read of others by its name: sealed by fay, who holds no other role.
         self.named = {"reason": world.freeze("cards/party", by="fay").index}
         sell_to(world, *self.about)
+        self.orders = deliver_to(world, *self.about)
         served.catch_up()
 
     def place(self, operation: str, party: str, what: str) -> str:
         kind, _, name = what.partition(":")
         whose = party if kind == OWN else "bob"
         index = self.named[name] if name else self.about[whose]
-        return PLACES[operation].format(index=index, party=whose)
+        return PLACES[operation].format(index=index, party=whose, order=self.orders[whose])
 
     def status(self, operation: str, column: str, what: str) -> int:
         method = METHODS.get(operation, "GET")
@@ -209,7 +232,7 @@ def test_a_row_names_only_columns_and_reaches_that_there_are(town: Town) -> None
 def test_what_is_restricted_is_never_open_to_whoever_signs_nothing(town: Town) -> None:
     restricted = {name for name, row in rows(town.served).items() if row[ANONYMOUS] == "none"}
 
-    assert restricted == {"get_card", "list_disclosures"}
+    assert restricted == {"get_card", "get_parcel", "list_disclosures"}
 
 
 def test_a_route_without_a_row_is_not_served() -> None:
