@@ -119,6 +119,10 @@ class LogClient:
             rows += page["data"]
         return rows
 
+    def order(self, order: str) -> dict[str, Any]:
+        """Read the lines of an order, and where the money of each is."""
+        return self._json(f"/v1/orders/{quote(order, safe='')}")
+
     def party(self, party: str) -> dict[str, Any]:
         """Read the keys and roles of a party."""
         return self._json(f"/v1/parties/{quote(party, safe='/')}")

@@ -60,6 +60,25 @@ class SignedReads(LogClient):
         found: list[dict[str, Any]] = document["disclosures"]
         return found
 
+    def parcel(self, order: str, line: int, actor: Actor) -> dict[str, Any]:
+        """Fetch what was delivered to the key of an order; nothing of it is believed here.
+
+        Args:
+            order: Id of the order.
+            line: Its line, from 1.
+            actor: Who placed the order.
+
+        Returns:
+            `parcel`, base64, and what it is bound to. `api.evidence.delivery_in` holds it against
+            the item's proof.
+
+        Raises:
+            ProblemAnswer: The server said no: 403 where the order is not the party's, 404 where no
+                parcel is kept.
+
+        """
+        return self._get_signed(f"/v1/orders/{order}/parcels/{line}", actor)
+
     def _get_signed(self, path: str, actor: Actor) -> dict[str, Any]:
         request = self._http.build_request("GET", path)
         url = request.url

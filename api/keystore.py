@@ -2,7 +2,8 @@
 
 A ledger's folder belongs to whoever runs it; the key that a party reads and signs with does not. It
 lies in `$YINZHENG_KEYSTORE`, by default `$XDG_CONFIG_HOME/yinzheng`, in a folder for each log, mode
-0700, as `PARTY.pem`, mode 0600. What others could read is refused, not repaired.
+0700, as `PARTY.pem`, mode 0600; the keys that deliveries are encrypted to lie below it as
+`orders/ORDER.pem`. What others could read is refused, not repaired.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ import os
 from pathlib import Path
 from typing import Final
 
-from api.config import PRIVATE_FOLDER
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from api.config import PRIVATE_FILE, PRIVATE_FOLDER
 from ledger.errors import KeyFileInvalid
-from ledger.rules.text import check_party
+from ledger.log.files import sync_folder
+from ledger.rules.text import check_party, check_uuid7
 from ledger.signer import LocalSigner, load_signer
 
 PLACE: Final = "YINZHENG_KEYSTORE"
 _SUFFIX: Final = ".pem"
+_ORDERS: Final = "orders"
 # No id has a plus, so that each file name is one party's.
 _SLASH: Final = "+"
 _OTHERS: Final = 0o077
@@ -65,6 +71,34 @@ class Keystore:
         self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         self._check_private()
         key.save(path)
+        return path
+
+    def order_file(self, order: str) -> Path:
+        """Name the file of an order's private key. Raises `Malformed` when it is no order."""
+        return self.folder / _ORDERS / f"{check_uuid7(order, field='order')}{_SUFFIX}"
+
+    def add_order_key(self, order: str, key: X25519PrivateKey) -> Path:
+        """Keep the private key of an order durably, before anybody encrypts to it.
+
+        Raises:
+            KeyFileInvalid: There is one already, or others can read the folder.
+            Malformed: It is no order.
+
+        """
+        path = self.order_file(order)
+        for folder in (self.folder, path.parent):
+            folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        self._check_private()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        except FileExistsError:
+            raise KeyFileInvalid("the order has a key already", file=str(path)) from None
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
         return path
 
     def parties(self) -> list[str]:

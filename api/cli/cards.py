@@ -13,6 +13,7 @@ from api.cards import upload as hand_in
 from api.cli.failures import USAGE, Usage
 from api.cli.options import Dir, Json, own_key, writing
 from api.cli.output import Output, plain
+from api.cli.parcels import check
 from api.folder import LedgerFolder
 from api.house import House
 from api.parcels import address_of, open_delivered
@@ -30,6 +31,7 @@ from ledger.rules.trade_state import Merchant
 app = typer.Typer(
     help="Card keys of a merchant, and the index that tells them apart.", no_args_is_help=True
 )
+app.command("check")(check)
 _STDIN = "-"
 _FILE = typer.Argument(
     metavar="FILE", help="CSV with a column `key`, or one key a line; - reads stdin."

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from rich.table import Table
 
 from api.access import Caller
 from api.cli.failures import Usage
 from api.cli.options import Dir, Item, Json, own_key, writing
 from api.cli.output import Output, plain
+from api.cli.parcels import open_order
 from api.delivering import deliver_paid
 from api.desk import Hand, send
 from api.desk import Order as Command
 from api.folder import LedgerFolder
 from api.house import House
+from api.keystore import keystore_of
 from api.orders import order_document
 from api.packing import NotPacked
 from api.revealing import open_card
+from ledger.errors import LedgerError
 from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
-from ledger.rules.errors import ItemFrozen, StaleExpectation, UnknownItem
+from ledger.rules.errors import ItemFrozen, RuleError, StaleExpectation, UnknownItem
 from ledger.rules.items import item_stream
 from ledger.rules.listings import listing_stream
 from ledger.rules.merchants import merchant_stream
@@ -47,7 +52,9 @@ from projections.stock import STOCK_MAX, Stock
 app = typer.Typer(
     help="What buyers do with orders, and what the platform delivers.", no_args_is_help=True
 )
+app.command("open")(open_order)
 _TRIES: Final = 5
+_KEY_BYTES: Final = 32
 _GONE: Final = (StaleExpectation, ItemReserved, ItemNotForSale, ItemFrozen)
 
 As = Annotated[
@@ -66,34 +73,50 @@ def place(
     count: Annotated[
         int, typer.Option("--count", min=1, max=LINES_MAX, metavar="N", help="How many items.")
     ] = 1,
+    with_key: Annotated[
+        bool,
+        typer.Option(
+            "--key/--no-key",
+            help="Whether cards come encrypted, for `order open`, or are revealed.",
+        ),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Order items of a listing, as it stands, that are free; they stay reserved for a while."""
     check_item(listing, field="LISTING")
     out = Output(as_json=as_json)
     with writing(folder, out) as house:
-        order = _place(house, listing, as_, count)
+        order = _place(house, listing, as_, count, with_key=with_key)
         document = _document(house, order)
     _show(out, document)
 
 
-def _place(house: House, listing: str, buyer: str, count: int) -> str:
+def _place(house: House, listing: str, buyer: str, count: int, *, with_key: bool) -> str:
     """Order free items; another one where somebody was quicker."""
     left = _TRIES
     while True:
         left -= 1
         house.runner.catch_up()
         order = uuid7(house.clock.now(), house.random(ID_RANDOM_BYTES))
+        key = X25519PrivateKey.from_private_bytes(house.random(_KEY_BYTES)) if with_key else None
+        command = _placing(house, order, listing, buyer, count, key)
+        # Kept before the order stands anywhere: nobody else could open what is sent to it.
+        kept = None if key is None else keystore_of(house.origin).add_order_key(order, key)
         try:
-            send(house, _placing(house, order, listing, buyer, count))
-        except _GONE:
-            if not left:
+            send(house, command)
+        except (RuleError, LedgerError) as refused:
+            # Nothing was recorded, so nothing will ever come to this key.
+            if kept is not None:
+                kept.unlink()
+            if not left or not isinstance(refused, _GONE):
                 raise
         else:
             return order
 
 
-def _placing(house: House, order: str, name: str, buyer: str, count: int) -> Command:
+def _placing(
+    house: House, order: str, name: str, buyer: str, count: int, key: X25519PrivateKey | None
+) -> Command:
     listing = _listing(house, name)
     terms = _terms(house)
     lines = [_line(name, listing, row.item) for row in _pick(house, name, listing, count)]
@@ -102,7 +125,7 @@ def _placing(house: House, order: str, name: str, buyer: str, count: int) -> Com
     body = {
         "agreement": terms.document["agreement"],
         "currency": listing.terms["price"]["currency"],
-        "key": None,
+        "key": None if key is None else b64encode(key.public_key().public_bytes_raw()).decode(),
         "lines": lines,
         "order": order,
         "terms": terms.digest,

@@ -38,6 +38,7 @@ from ledger.proof.vkey import VerifierKey
 from ledger.rules import schema
 from ledger.rules.canonical import decode, encode
 from ledger.rules.digests import policy_digest
+from ledger.rules.entries import Entry, read_entry
 from ledger.rules.model import POLICY_STREAM
 from ledger.rules.state import Item, Party
 from ledger.rules.text import b64decode
@@ -86,7 +87,22 @@ def verify_proof(data: bytes, vkey: str) -> Report:
     return report
 
 
-def _verify(data: bytes, key: VerifierKey, report: Report) -> None:
+def proven_entries(data: bytes, vkey: str) -> list[Entry]:
+    """Verify a proof file and return what it holds, oldest first.
+
+    Args:
+        data: The file, at most 4 MiB.
+        vkey: The log's verifier key, as the caller trusts it.
+
+    Raises:
+        VerificationError: It does not hold, or is not of this log.
+
+    """
+    entries = _verify(data, VerifierKey.parse(vkey), Report())
+    return [read_entry(entry.raw) for entry in entries]
+
+
+def _verify(data: bytes, key: VerifierKey, report: Report) -> list[Proven]:
     # Before any error, so that a file of another kind is not called forged.
     if data[:PROOF_BYTES_MAX].partition(b"\n")[0] != HEADER.encode():
         raise Unverifiable(_STEP, "not a tlog-proof of a version known here", field="header")
@@ -99,6 +115,7 @@ def _verify(data: bytes, key: VerifierKey, report: Report) -> None:
     replay = _replay(entries, key)
     _check_subject(proof, item, entries, replay)
     _summarise(report, replay, item, len(entries))
+    return entries
 
 
 def _read_extra(extra: bytes) -> tuple[str, list[Proven]]:

@@ -1,7 +1,8 @@
 """No card key leaves the vault: a thousand of them, everything that is run, every file searched.
 
 The keys are registered, refused for every reason there is, sent over HTTP in commands that fail,
-and lost in crashes; then the ledger is backed up, exported, proved, audited, measured and read.
+sold, delivered in parcels that are opened, and lost in crashes; then the ledger is backed up,
+exported, proved, audited, measured and read.
 What the program wrote (databases, write-ahead logs, the index and the vault, backups, the published
 log, proofs, what it printed, its own log at DEBUG, what it told of itself to the list of
 processes) is searched for the keys, their verification codes and blindings, bare hashes of them
@@ -33,6 +34,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from api.cards import card_order
 from api.desk import Hand, write
+from api.enrolment import enrol, grant
 from api.folder import LedgerFolder
 from api.house import House
 from ledger.cards.commitments import Opening, read_opening, write_opening
@@ -42,6 +44,7 @@ from ledger.rules.canonical import encode
 from tests.api.serving import body_of
 from tests.attacks.needles import Needles
 from tests.cards.selling import PRODUCT, goods, open_shop, signed
+from tests.cli.buying import LISTING, PRICE, publish_listing, top_up
 from tests.cli.running import Program, Ran
 
 CANARIES = 1_000
@@ -66,6 +69,8 @@ class Stage:
     keys: list[str]
     _told: list[str] = field(default_factory=list)
     _taken: int = 0
+    opened: list[str] = field(default_factory=list)
+    waiting: str = ""
 
     @property
     def ledger(self) -> Path:
@@ -102,6 +107,16 @@ class Stage:
         )
         self._told += [ran.stdout, ran.stderr]
         return ran.stdout
+
+    def open(self, order: str) -> None:
+        """Open an order as its buyer does, on a screen that nobody else sees; check evidence."""
+        evidence = self.outside / f"{order}.json"
+        on = ("--as", "ann", "--dir", self.ledger, "--line", "1", "--evidence", evidence)
+        ran = self.program("order", "open", order, *on, "--json")
+        assert ran.code == 0, ran
+        (line,) = ran.document["lines"]
+        self.opened.append(line["key"])
+        self.run("cards", "check", evidence, "--vkey", f"@{self.ledger / 'vkey'}")
 
     def keep(self) -> None:
         """Write down what was printed, to be searched like everything else."""
@@ -153,6 +168,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             house.runner.catch_up()
         _upload(stage)
         _crash(stage)
+        _sell(stage)
         _serve(stage)
         _keep_and_show(stage)
     stage.keep()
@@ -193,6 +209,35 @@ def _crash(stage: Stage) -> None:
         shutil.copytree(stage.ledger, stage.root / f"killed-{point}")
 
 
+def _sell(stage: Stage) -> None:
+    """Delivered by commands that die, and by the server; opened where nobody searches."""
+    ledger = stage.ledger
+    with LedgerFolder.open(ledger) as house:
+        for party in ("ann", "kay"):
+            enrol(house, party, class_="member")
+        grant(house, "kay", "cashier")
+        publish_listing(house)
+        top_up(house, "ann", 3 * PRICE)
+    orders = [_order(stage) for _ in range(3)]
+    for point, order in zip(("C5", "C7"), orders[:2], strict=True):
+        on = ("--dir", ledger)
+        stage.run("order", "pay", order, "--as", "ann", *on)
+        ran = stage.program.killed_at(point, "order", "deliver", *on)
+        stage._told += [ran.out, ran.err]
+        shutil.copytree(ledger, stage.root / f"killed-delivering-{point}")
+        stage.run("order", "deliver", *on)
+        stage.run("order", "open", order, "--as", "shop", *on, "--json", code=2)
+        stage.open(order)
+    # The server delivers this one.
+    stage.run("order", "pay", orders[2], "--as", "ann", "--dir", ledger)
+    stage.waiting = orders[2]
+
+
+def _order(stage: Stage) -> str:
+    ran = stage.run("order", "place", LISTING, "--as", "ann", "--dir", stage.ledger, "--json")
+    return str(ran.document["order"])
+
+
 def _serve(stage: Stage) -> None:
     """Over HTTP, at DEBUG, killed at the end: its write-ahead log stays."""
     command = stage.program.command(
@@ -231,6 +276,7 @@ def _ask_all(stage: Stage, url: str) -> None:
 def _keep_and_show(stage: Stage) -> None:
     ledger, root = stage.ledger, stage.root
     item = stage.upload(stage.some(20)).out.split("first           ")[1].split()[0]
+    stage.open(stage.waiting)
     stage.run("backup", "--dir", ledger, "--to", root / "backup")
     stage.run("backup", "--dir", ledger, "--to", root / "whole", "--with-keys")
     stage.run("export", "--dir", ledger, "-o", root / "mirror")
@@ -351,6 +397,7 @@ def test_no_file_that_was_written_holds_anything_of_a_thousand_keys(stage: Stage
         *("processes.txt", "pepper-2", "checkpoint", "config.json"),
         *("ledger.sqlite-wal", "index.sqlite-wal"),
     } <= names
+    assert len(set(stage.opened) & set(stage.keys)) == 3
     printed = (stage.root / "printed.txt").read_text()
     for code in ("card-rejected", "commitment-differs", "disclosure-invalid", "malformed"):
         assert f'"code":"{code}"' in printed

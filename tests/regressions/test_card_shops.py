@@ -40,8 +40,8 @@ from tests.api.serving import Served, body_of
 from tests.api.signing import ask
 from tests.api.test_payments import balance, paid_by, post
 from tests.cards.selling import goods, open_shop, upload
+from tests.cli.buying import LISTING, publish_listing, top_up
 from tests.cli.running import Program
-from tests.cli.test_orders import LISTING, publish_listing, top_up
 from tests.escrow import reveal_card
 from tests.orders import line_of, order_draft, order_of, place_order
 from tests.regressions.shops import (

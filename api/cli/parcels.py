@@ -1,0 +1,253 @@
+"""order open, cards check: what was delivered to an order's key, and proving it to others."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich.table import Table
+
+from api.access import Caller
+from api.cli.failures import TAMPERED, Usage
+from api.cli.keystore import LedgerDir
+from api.cli.options import Json, Vkey, own_key, read_vkey
+from api.cli.output import Output, plain
+from api.client_errors import ProblemAnswer
+from api.errors import ParcelNotFound
+from api.evidence import (
+    DELIVERED,
+    Delivery,
+    Evidence,
+    delivery_in,
+    examine,
+    read_evidence,
+    write_evidence,
+)
+from api.fetching import WHY, fetch_parcel
+from api.folder import LedgerFolder
+from api.house import House
+from api.keystore import Keystore, keystore_of
+from api.parcels import read_order_key
+from ledger.cards.parcels import open_parcel, parcel_digest
+from ledger.errors import ParcelRefused
+from ledger.rules.order_state import Order
+from ledger.rules.orders import order_stream
+from ledger.rules.text import check_uuid7
+from ledger.rules.trade_errors import UnknownOrder
+
+_ORDER = typer.Argument(metavar="ORDER", help="The number of an order.")
+_AS = typer.Option("--as", metavar="PARTY", help="Who bought it; its key is in the keystore.")
+_URL = typer.Option("--url", metavar="URL", help="Where the ledger is served.")
+_LINE = typer.Option("--line", min=1, metavar="N", help="Default: all that came in a parcel.")
+_WITH = typer.Option(
+    "--with", metavar="FILE", help="The order's private key; default: from the keystore."
+)
+_EVIDENCE = typer.Option(
+    "--evidence", metavar="FILE", help="Write there what shows an arbitrator which card came."
+)
+_FILE = typer.Argument(metavar="FILE", help="What a buyer's `order open --evidence` wrote.")
+_SHOW = typer.Option("--show", help="Print the card key, too.")
+
+
+_REVEAL = "Reveal it, for all to know: yinzheng order reveal NS/ID --as OWNER --dir D"
+_NEXT = {
+    "undelivered": "See what it waits for: yinzheng order show ORDER --dir D",
+    "no-parcel": _REVEAL,
+    "by-another": "Ask the merchant for the parcel, then: yinzheng cards open PARCEL ...",
+    "lost": _REVEAL,
+}
+
+
+class Shelf(NamedTuple):
+    """Where parcels come from: a ledger's folder, or a server.
+
+    Attributes:
+        vkey: The log's verifier key.
+        keys: The keystore of this user in the log.
+        lines: How many lines the order has.
+        parcel: Fetches the parcel of a line, and names the item.
+        prove: Makes the proof of an item.
+
+    """
+
+    vkey: str
+    keys: Keystore
+    lines: int
+    parcel: Callable[[int], dict[str, Any]]
+    prove: Callable[[str], bytes]
+
+
+class Opened(NamedTuple):
+    """A line whose parcel was opened."""
+
+    delivery: Delivery
+    evidence: Evidence
+    key: str
+
+
+def open_order(  # noqa: PLR0913 - each is an option of the command line
+    order: Annotated[str, _ORDER],
+    *,
+    as_: Annotated[str, _AS],
+    url: Annotated[str | None, _URL] = None,
+    folder: LedgerDir = None,
+    vkey: Vkey = None,
+    line: Annotated[int | None, _LINE] = None,
+    with_: Annotated[Path | None, _WITH] = None,
+    evidence: Annotated[Path | None, _EVIDENCE] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch what was delivered to the key of an order, open it, and print the card keys."""
+    check_uuid7(order, field="ORDER")
+    if (url is None) == (folder is None):
+        raise Usage("name where to ask: either --url URL or --dir D")
+    if evidence is not None and line is None:
+        raise Usage("evidence is of one line; name it", do="Add --line N.")
+    with _shelf(order, as_, url, folder, vkey) as shelf:
+        private = read_order_key(with_ or shelf.keys.order_file(order))
+        opened, missing = _open_lines(shelf, order, line, private)
+    if evidence is not None:
+        write_evidence(evidence, opened[0].evidence)
+    _show(Output(as_json=as_json), order, opened, missing)
+
+
+def check(
+    file: Annotated[Path, _FILE],
+    *,
+    vkey: Annotated[str, typer.Option("--vkey", metavar="KEY|@FILE", help="The log's key.")],
+    show: Annotated[bool, _SHOW] = False,
+    as_json: Json = False,
+) -> int:
+    """Check evidence of a delivered card, offline: which card came, and whether it was promised."""
+    evidence = read_evidence(file)
+    found = examine(evidence, read_vkey(vkey))
+    address = found.delivery.address
+    document: dict[str, Any] = {
+        "schema": 1,
+        "verdict": found.verdict,
+        "order": address.order,
+        "line": address.line,
+        "item": address.item,
+        "product": address.product,
+        "commitment": address.commitment,
+        "digest": found.delivery.digest,
+        "delivered_by": found.delivery.by,
+        "index": found.delivery.entry,
+    }
+    if show:
+        document["key"] = None if found.opening is None else found.opening.text
+    shown = {name: each for name, each in document.items() if name != "schema"}
+    Output(as_json=as_json).result(document, plain(shown))
+    return 0 if found.verdict == DELIVERED else TAMPERED
+
+
+@contextmanager
+def _shelf(
+    order: str, party: str, url: str | None, folder: Path | None, vkey: str | None
+) -> Iterator[Shelf]:
+    if url is not None:
+        with _served(order, party, url, None if vkey is None else read_vkey(vkey)) as shelf:
+            yield shelf
+        return
+    assert folder is not None  # noqa: S101 - one of the two is given
+    with LedgerFolder.open(folder, read_only=True) as house:
+        caller = _caller(house, party)
+        found = house.ledger.stream(order_stream(order))
+        if found is None or not isinstance(found.state, Order):
+            raise UnknownOrder(f"no such order: {order}", order=order)
+        yield Shelf(
+            house.vkey,
+            keystore_of(house.origin),
+            len(found.state.lines),
+            lambda line: fetch_parcel(house, order, line, caller),
+            house.prover.prove,
+        )
+
+
+def _caller(house: House, party: str) -> Caller:
+    """Take the caller for a party whose key is at hand, as a server would for the same key."""
+    key = own_key(house, party)
+    state = house.parties.of_key(key.key_id)
+    own = None if state is None else state.key(key.key_id)
+    if state is None or own is None or own.revoked or state.party != party:
+        raise Usage(
+            f"the key at hand is no valid key of {party}",
+            code="key-not-valid",
+            do="See which it has: yinzheng keys party PARTY --dir D",
+            party=party,
+            key=key.key_id,
+        )
+    return Caller(party, frozenset())
+
+
+@contextmanager
+def _served(order: str, party: str, url: str, vkey: str | None) -> Iterator[Shelf]:
+    # It costs a quarter of a second that no other command should pay.
+    from api.actors import Actor  # noqa: PLC0415
+    from api.client import LedgerClient  # noqa: PLC0415
+
+    with LedgerClient(url, vkey=vkey) as client:
+        keys = keystore_of(client.log.origin)
+        actor = Actor(party, keys.load(party))
+        lines = len(client.order(order)["lines"])
+        yield Shelf(
+            client.log.vkey,
+            keys,
+            lines,
+            lambda line: client.parcel(order, line, actor),
+            client.proof,
+        )
+
+
+def _open_lines(
+    shelf: Shelf, order: str, line: int | None, private: bytes
+) -> tuple[list[Opened], dict[int, str]]:
+    """Open the parcels of an order, or of one line; where none is there, say why."""
+    opened, missing = list[Opened](), dict[int, str]()
+    for number in range(1, shelf.lines + 1) if line is None else [line]:
+        try:
+            told = shelf.parcel(number)
+        except (ParcelNotFound, ProblemAnswer) as error:
+            if error.code != ParcelNotFound.code:
+                raise
+            missing[number] = str(error.evidence["reason"])
+        else:
+            opened.append(_opened(shelf, order, number, told, private))
+    for number, reason in missing.items() if not opened else []:
+        raise Usage(WHY[reason], code=ParcelNotFound.code, do=_NEXT[reason], line=number)
+    return opened, missing
+
+
+def _opened(shelf: Shelf, order: str, line: int, told: dict[str, Any], private: bytes) -> Opened:
+    """Open a parcel on the proof of its item alone, whatever else was told with it."""
+    parcel, proof = b64decode(told["parcel"]), shelf.prove(told["item"])
+    delivery = delivery_in(proof, shelf.vkey, order=order, line=line)
+    if parcel_digest(parcel) != delivery.digest:
+        raise ParcelRefused("this is not the parcel that was delivered", order=order, line=line)
+    opening = open_parcel(delivery.address, parcel, private=private)
+    return Opened(delivery, Evidence(order, line, private, parcel, proof), opening.text)
+
+
+def _show(out: Output, order: str, opened: list[Opened], missing: dict[int, str]) -> None:
+    lines = [
+        {
+            "line": each.delivery.address.line,
+            "item": each.delivery.address.item,
+            "product": each.delivery.address.product,
+            "commitment": each.delivery.address.commitment,
+            "key": each.key,
+        }
+        for each in opened
+    ]
+    table = Table(title=f"order {order}", title_justify="left")
+    for name in ("line", "item", "product", "key"):
+        table.add_column(name, no_wrap=True)
+    for each in lines:
+        table.add_row(*(str(each[name]) for name in ("line", "item", "product", "key")))
+    absent = [{"line": line, "reason": reason} for line, reason in sorted(missing.items())]
+    document = {"schema": 1, "order": order, "lines": lines, "missing": absent}
+    out.result(document, table, *map(plain, absent))
