@@ -26,6 +26,7 @@ class SimSource:
 
     # Sealed values that are known to be gone; here nothing ever is.
     lost = 0
+    lost_parcels = 0
 
     def __init__(self, database: SimDatabase) -> None:
         self._database = database
