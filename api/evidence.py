@@ -1,74 +1,85 @@
-"""What a parcel proves: which card was delivered, to whoever is shown it and to nobody else.
+"""What a buyer can show of a card that was sold, to whoever is given it and to nobody else.
 
-Evidence is one file: the item's proof, which ends in a checkpoint of the log, the parcel as it was
-delivered, and the private key of its order. The proof says which parcel was delivered to which key,
-and which card its merchant had committed to; key and parcel say what is in it. Nobody but the buyer
-can make it, and not even the buyer can make one of another card. Specification: docs/spec.md
-section 7.2.
+Evidence is one file: the item's proof, which ends in a checkpoint of the log, and either the parcel
+as it was delivered with the private key of its order, or, of a card that was revealed, what opens
+its commitment. The proof says which parcel was delivered to which key, and which card its merchant
+had committed to; the rest says what that is. Nobody but the buyer can make it, and not even the
+buyer can make one of another card. Specification: docs/spec.md section 7.2.
 """
 
 from __future__ import annotations
 
 import os
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from api.config import PRIVATE_FILE
-from ledger.cards.commitments import Opening
+from ledger.cards.commitments import Opening, check_opening, read_opening, write_opening
 from ledger.cards.parcels import PARCEL_BYTES_MAX, Address, open_parcel, parcel_digest
 from ledger.errors import CommitmentDiffers, ParcelRefused
 from ledger.proof.bundle import proven_entries
 from ledger.proof.tlogproof import PROOF_BYTES_MAX
 from ledger.proof.vkey import VerifierKey
-from ledger.registry import TYPE
+from ledger.registry import CARD, TYPE
 from ledger.rules import schema
 from ledger.rules.canonical import decode, encode
+from ledger.rules.commands import Command
 from ledger.rules.entries import Entry
+from ledger.rules.errors import Malformed
 from ledger.rules.items import item_stream
 from ledger.rules.orders import LINES_MAX, order_stream
 from ledger.rules.text import b64decode
 
 DELIVERED, ANOTHER, UNREADABLE = "delivered", "another-card", "unreadable"
+REVEALED: Final = "revealed"
 EVIDENCE_BYTES_MAX: Final = 2 * (PROOF_BYTES_MAX + PARCEL_BYTES_MAX)
 _KEY_BYTES: Final = 32
 _EVIDENCE: Final[schema.Schema] = {
-    "key": schema.base64,
+    "key": schema.nullable(schema.base64),
     "line": schema.whole(1, LINES_MAX),
+    "opening": schema.nullable(schema.any_string),
     "order": schema.uuid7,
-    "parcel": schema.base64,
+    "parcel": schema.nullable(schema.base64),
     "proof": schema.base64,
     "schema": schema.whole(1, 1),
 }
 
 
+class Parcel(NamedTuple):
+    """What was delivered, and the private key of its order."""
+
+    key: bytes
+    sealed: bytes
+
+
 class Evidence(NamedTuple):
-    """What a buyer shows: `key` is the order's private key, `proof` that of the item."""
+    """What a buyer shows of a line: the item's proof, and its parcel or what was revealed."""
 
     order: str
     line: int
-    key: bytes
-    parcel: bytes
     proof: bytes
+    shown: Parcel | Opening
 
 
 class Delivery(NamedTuple):
     """What a proof says of a delivery.
 
     Attributes:
-        address: Where the parcel belongs.
-        key: The order's public key, base64.
-        digest: Of the parcel, hex.
+        address: Where a parcel of this line belongs.
+        key: The order's public key, base64; None where it brought none.
+        digest: Of the parcel, hex; None where it was delivered without.
         by: Who delivered it.
         entry: Index of the entry that says so.
 
     """
 
     address: Address
-    key: str
-    digest: str
+    key: str | None
+    digest: str | None
     by: str
     entry: int
 
@@ -77,10 +88,10 @@ class Finding(NamedTuple):
     """What evidence shows.
 
     Attributes:
-        verdict: `delivered`: the card that its merchant had committed to. `another-card`: another
-            one. `unreadable`: nothing that is a card.
+        verdict: `delivered` or `revealed`: the card that its merchant had committed to. Of a
+            parcel also `another-card`, or `unreadable`: nothing that is a card.
         delivery: What the log says.
-        opening: The card and what opens its commitment; None unless `delivered`.
+        opening: The card and what opens its commitment, where it is the one committed to.
 
     """
 
@@ -100,47 +111,62 @@ def delivery_in(proof: bytes, vkey: str, *, order: str, line: int) -> Delivery:
 
     Raises:
         VerificationError: The proof does not hold, or is not of this log.
-        ParcelRefused: It says nothing of a parcel for this line.
+        ParcelRefused: It says nothing of a delivery of this line.
 
     """
-    entries = proven_entries(proof, vkey)
-    placed = _body(entries, order_stream(order), "order-placed/1")
-    lines: list[dict[str, Any]] = [] if placed is None else placed[1]["lines"]
+    return _delivery(proven_entries(proof, vkey), VerifierKey.parse(vkey).name, order, line)
+
+
+def _delivery(entries: list[Entry], origin: str, order: str, line: int) -> Delivery:
+    placed = next(_own(entries, order_stream(order), "order-placed/1"), None)
+    lines: list[dict[str, Any]] = [] if placed is None else placed[1].body["lines"]
     if placed is None or line > len(lines):
         raise _refused(order, line, "the proof is not of this order")
     item = lines[line - 1]["item"]
-    registered = _body(entries, item_stream(item), TYPE)
-    for entry in entries:
-        if (entry.stream, entry.type) != (order_stream(order), "lines-delivered/1"):
-            continue
-        command = entry.command
-        for each in [] if command is None else command.body["parcels"]:
-            if each["line"] == line and each["parcel"] and registered and command is not None:
-                card = registered[1]
-                origin = VerifierKey.parse(vkey).name
-                address = Address(origin, order, line, item, card["product"], card["card"])
-                key = placed[1]["key"]
-                return Delivery(address, key, each["parcel"], command.by, entry.index)
-    raise _refused(order, line, "the proof has no parcel for it")
+    for _, registration in _own(entries, item_stream(item), TYPE):
+        card = registration.body
+        address = Address(origin, order, line, item, card["product"], card["card"])
+        for entry, command in _own(entries, order_stream(order), "lines-delivered/1"):
+            for each in command.body["parcels"]:
+                if each["line"] == line:
+                    key, digest = placed[1].body["key"], each["parcel"]
+                    return Delivery(address, key, digest, command.by, entry.index)
+    raise _refused(order, line, "the proof has no delivery of it")
 
 
 def examine(evidence: Evidence, vkey: str) -> Finding:
-    """Look what was delivered.
+    """Look what was delivered, or revealed.
 
     Raises:
         VerificationError: The proof does not hold, or is not of this log.
-        ParcelRefused: Parcel or key are not those that the log names: this shows nothing.
+        ParcelRefused: What is shown is not what the log names: this shows nothing.
+        CommitmentDiffers: A card is shown that nobody committed to: this shows nothing either.
 
     """
     order, line = evidence.order, evidence.line
-    delivery = delivery_in(evidence.proof, vkey, order=order, line=line)
-    if parcel_digest(evidence.parcel) != delivery.digest:
+    entries = proven_entries(evidence.proof, vkey)
+    delivery = _delivery(entries, VerifierKey.parse(vkey).name, order, line)
+    if isinstance(evidence.shown, Parcel):
+        return _examine_parcel(delivery, evidence.shown)
+    address = delivery.address
+    revealed = _own(entries, item_stream(address.item), "card-revealed/1")
+    if not any(command.body["order"] == order for _, command in revealed):
+        raise _refused(order, line, "the proof does not say that it was revealed")
+    check_opening(address.card, address.commitment, evidence.shown)
+    return Finding(REVEALED, delivery, evidence.shown)
+
+
+def _examine_parcel(delivery: Delivery, parcel: Parcel) -> Finding:
+    order, line = delivery.address.order, delivery.address.line
+    if delivery.digest is None or delivery.key is None:
+        raise _refused(order, line, "the line was delivered without a parcel")
+    if parcel_digest(parcel.sealed) != delivery.digest:
         raise _refused(order, line, "it is not the parcel that was delivered")
-    own = X25519PrivateKey.from_private_bytes(evidence.key).public_key()
+    own = X25519PrivateKey.from_private_bytes(parcel.key).public_key()
     if own.public_bytes_raw() != b64decode(delivery.key, field="key"):
         raise _refused(order, line, "the key is not that of the order")
     try:
-        opening = open_parcel(delivery.address, evidence.parcel, private=evidence.key)
+        opening = open_parcel(delivery.address, parcel.sealed, private=parcel.key)
     except CommitmentDiffers:
         return Finding(ANOTHER, delivery, None)
     except ParcelRefused:
@@ -156,11 +182,15 @@ def write_evidence(file: Path, evidence: Evidence) -> None:
         OSError: There is such a file already, or it cannot be written.
 
     """
+    parcel = evidence.shown if isinstance(evidence.shown, Parcel) else None
     document = {
-        "key": b64encode(evidence.key).decode(),
+        "key": None if parcel is None else b64encode(parcel.key).decode(),
         "line": evidence.line,
+        "opening": None
+        if isinstance(evidence.shown, Parcel)
+        else write_opening(CARD, evidence.shown),
         "order": evidence.order,
-        "parcel": b64encode(evidence.parcel).decode(),
+        "parcel": None if parcel is None else b64encode(parcel.sealed).decode(),
         "proof": b64encode(evidence.proof).decode(),
         "schema": 1,
     }
@@ -181,19 +211,27 @@ def read_evidence(file: Path) -> Evidence:
         raw = opened.read(EVIDENCE_BYTES_MAX + 1)
     document = decode(raw, limit=EVIDENCE_BYTES_MAX, field="evidence")
     schema.check_object(document, _EVIDENCE, "evidence")
-    key = b64decode(document["key"], field="evidence.key", size=_KEY_BYTES)
-    parcel, proof = (
-        b64decode(document[name], field=f"evidence.{name}") for name in ("parcel", "proof")
+    proof = b64decode(document["proof"], field="evidence.proof")
+    return Evidence(document["order"], document["line"], proof, _shown(document))
+
+
+def _shown(document: dict[str, Any]) -> Parcel | Opening:
+    key, sealed, opening = (document[name] for name in ("key", "parcel", "opening"))
+    if opening is not None and key is None and sealed is None:
+        return read_opening(CARD, opening)
+    if opening is not None or key is None or sealed is None:
+        raise Malformed("evidence", "holds either a parcel with its key or an opening")
+    return Parcel(
+        b64decode(key, field="evidence.key", size=_KEY_BYTES),
+        b64decode(sealed, field="evidence.parcel"),
     )
-    return Evidence(document["order"], document["line"], key, parcel, proof)
 
 
-def _body(entries: list[Entry], stream: str, type_: str) -> tuple[Entry, dict[str, Any]] | None:
-    """Find the own entry of a type in a stream, and what its command says."""
+def _own(entries: list[Entry], stream: str, type_: str) -> Iterator[tuple[Entry, Command]]:
+    """Yield the own entries of a type in a stream, and their commands."""
     for entry in entries:
         if (entry.stream, entry.type) == (stream, type_) and entry.command is not None:
-            return entry, entry.command.body
-    return None
+            yield entry, entry.command
 
 
 def _refused(order: str, line: int, reason: str) -> ParcelRefused:

@@ -14,16 +14,18 @@ from api.access import Caller
 from api.cli.failures import Usage
 from api.cli.options import Dir, Item, Json, own_key, writing
 from api.cli.output import Output, plain
-from api.cli.parcels import open_order
+from api.cli.parcels import EvidenceFile, open_order
 from api.delivering import deliver_paid
 from api.desk import Hand, send
 from api.desk import Order as Command
+from api.evidence import Evidence, write_evidence
 from api.folder import LedgerFolder
 from api.house import House
 from api.keystore import keystore_of
 from api.orders import order_document
 from api.packing import NotPacked
 from api.revealing import open_card
+from ledger.cards.commitments import read_opening
 from ledger.errors import LedgerError
 from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
 from ledger.rules.errors import ItemFrozen, RuleError, StaleExpectation, UnknownItem
@@ -279,7 +281,9 @@ def deliver(*, folder: Dir, as_json: Json = False) -> None:
 
 
 @app.command("reveal")
-def reveal(item: Item, *, folder: Dir, as_: As, as_json: Json = False) -> None:
+def reveal(
+    item: Item, *, folder: Dir, as_: As, evidence: EvidenceFile = None, as_json: Json = False
+) -> None:
     """Ask to see a card that was sold, for all to know, and show its key."""
     name = check_item(item, field="NS/ID")
     out = Output(as_json=as_json)
@@ -292,6 +296,11 @@ def reveal(item: Item, *, folder: Dir, as_: As, as_json: Json = False) -> None:
         with suppress(CardRevealed):
             send(house, command)
         document = {"schema": 1, **open_card(house, name, Caller(as_, frozenset()))}
+        if evidence is not None and document["opening"] is not None:
+            house.publisher.publish()
+            shown = read_opening("card", document["opening"])
+            proof = house.prover.prove(name)
+            write_evidence(evidence, Evidence(body["order"], body["line"], proof, shown))
     out.result(document, plain({each: document[each] for each in ("item", "product", "key")}))
 
 

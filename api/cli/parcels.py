@@ -20,8 +20,10 @@ from api.client_errors import ProblemAnswer
 from api.errors import ParcelNotFound
 from api.evidence import (
     DELIVERED,
+    REVEALED,
     Delivery,
     Evidence,
+    Parcel,
     delivery_in,
     examine,
     read_evidence,
@@ -46,10 +48,13 @@ _LINE = typer.Option("--line", min=1, metavar="N", help="Default: all that came 
 _WITH = typer.Option(
     "--with", metavar="FILE", help="The order's private key; default: from the keystore."
 )
-_EVIDENCE = typer.Option(
-    "--evidence", metavar="FILE", help="Write there what shows an arbitrator which card came."
-)
-_FILE = typer.Argument(metavar="FILE", help="What a buyer's `order open --evidence` wrote.")
+EvidenceFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence", metavar="FILE", help="Write there what shows an arbitrator which card it is."
+    ),
+]
+_FILE = typer.Argument(metavar="FILE", help="What a buyer's `--evidence` wrote.")
 _SHOW = typer.Option("--show", help="Print the card key, too.")
 
 
@@ -98,7 +103,7 @@ def open_order(  # noqa: PLR0913 - each is an option of the command line
     vkey: Vkey = None,
     line: Annotated[int | None, _LINE] = None,
     with_: Annotated[Path | None, _WITH] = None,
-    evidence: Annotated[Path | None, _EVIDENCE] = None,
+    evidence: EvidenceFile = None,
     as_json: Json = False,
 ) -> None:
     """Fetch what was delivered to the key of an order, open it, and print the card keys."""
@@ -122,7 +127,7 @@ def check(
     show: Annotated[bool, _SHOW] = False,
     as_json: Json = False,
 ) -> int:
-    """Check evidence of a delivered card, offline: which card came, and whether it was promised."""
+    """Check evidence of a card that was sold, offline: which it is, and whether it was promised."""
     evidence = read_evidence(file)
     found = examine(evidence, read_vkey(vkey))
     address = found.delivery.address
@@ -142,7 +147,7 @@ def check(
         document["key"] = None if found.opening is None else found.opening.text
     shown = {name: each for name, each in document.items() if name != "schema"}
     Output(as_json=as_json).result(document, plain(shown))
-    return 0 if found.verdict == DELIVERED else TAMPERED
+    return 0 if found.verdict in {DELIVERED, REVEALED} else TAMPERED
 
 
 @contextmanager
@@ -229,7 +234,7 @@ def _opened(shelf: Shelf, order: str, line: int, told: dict[str, Any], private: 
     if parcel_digest(parcel) != delivery.digest:
         raise ParcelRefused("this is not the parcel that was delivered", order=order, line=line)
     opening = open_parcel(delivery.address, parcel, private=private)
-    return Opened(delivery, Evidence(order, line, private, parcel, proof), opening.text)
+    return Opened(delivery, Evidence(order, line, proof, Parcel(private, parcel)), opening.text)
 
 
 def _show(out: Output, order: str, opened: list[Opened], missing: dict[int, str]) -> None:

@@ -15,8 +15,10 @@ from api.delivering import deliver_paid
 from api.evidence import (
     ANOTHER,
     DELIVERED,
+    REVEALED,
     UNREADABLE,
     Evidence,
+    Parcel,
     delivery_in,
     examine,
     read_evidence,
@@ -24,19 +26,21 @@ from api.evidence import (
 )
 from api.house import House
 from api.parcels import address_of
+from api.revealing import read_card
 from ledger.application import Accepted
 from ledger.cards.commitments import Opening, write_opening
 from ledger.cards.parcels import parcel_digest
-from ledger.errors import ParcelRefused
+from ledger.errors import CommitmentDiffers, ParcelRefused
 from ledger.proof.errors import VerificationError
+from ledger.record.stored import read_stored
 from ledger.rules.errors import Malformed
 from tests.api.revealed import register_real_card
 from tests.api.serving import house_of
 from tests.databases import sqlite_file_url
-from tests.escrow import deliver, delivery_draft
+from tests.escrow import deliver, delivery_draft, reveal_card
 from tests.goods import CARD_CLASS
 from tests.money import top_up
-from tests.orders import order_of, pay_order, place_order
+from tests.orders import pay_order, place_order
 from tests.shops import publish_listing, qualify
 from tests.terms import publish_terms, terms
 from tests.worlds import World
@@ -77,9 +81,10 @@ def bought(world: World, key: str | None = KEY) -> str:
     return order
 
 
-def shown(world: World, house: House, order: str, parcel: bytes) -> Evidence:
+def parcel_shown(world: World, house: House, order: str, parcel: bytes) -> Evidence:
     world.publish()
-    return Evidence(order, 1, PRIVATE.private_bytes_raw(), parcel, house.prover.prove(ITEM))
+    held = Parcel(PRIVATE.private_bytes_raw(), parcel)
+    return Evidence(order, 1, house.prover.prove(ITEM), held)
 
 
 def sent(world: World, order: str, parcel: bytes) -> bytes:
@@ -97,7 +102,7 @@ def sealed(world: World, order: str, plain: str) -> bytes:
     return SUITE.encrypt(plain.encode(), PRIVATE.public_key(), info=address.info())
 
 
-def test_what_was_promised_and_delivered_is_shown_with_what_opens_its_commitment(
+def test_what_was_promised_and_delivered_is_heldwith_what_opens_its_commitment(
     world: World, house: House, tmp_path: Path
 ) -> None:
     order = bought(world)
@@ -105,7 +110,7 @@ def test_what_was_promised_and_delivered_is_shown_with_what_opens_its_commitment
     deliver_paid(house)
     row = world.recorder.parcel(order, 1)
     assert row is not None
-    evidence = shown(world, house, order, row.parcel)
+    evidence = parcel_shown(world, house, order, row.parcel)
     write_evidence(tmp_path / "evidence", evidence)
     assert read_evidence(tmp_path / "evidence") == evidence
 
@@ -124,7 +129,7 @@ def test_another_card_than_was_promised_is_found(world: World, house: House) -> 
     other = write_opening("card", Opening("STEAM-USED-ONCE", bytes(32)))
     parcel = sent(world, order, sealed(world, order, other))
 
-    found = examine(shown(world, house, order, parcel), world.vkey)
+    found = examine(parcel_shown(world, house, order, parcel), world.vkey)
 
     assert (found.verdict, found.opening) == (ANOTHER, None)
 
@@ -143,7 +148,7 @@ def test_what_is_no_card_for_the_buyer_is_found(world: World, house: House, what
         ),
     }[what]
 
-    found = examine(shown(world, house, order, sent(world, order, parcel)), world.vkey)
+    found = examine(parcel_shown(world, house, order, sent(world, order, parcel)), world.vkey)
 
     assert (found.verdict, found.opening) == (UNREADABLE, None)
 
@@ -159,26 +164,56 @@ def test_a_merchant_is_named_that_delivered_by_its_own_hand(world: World, house:
 
 
 @pytest.mark.parametrize("key", [KEY, None])
-def test_what_came_in_no_parcel_has_no_evidence(
+def test_what_came_in_no_parcel_has_no_evidence_of_one(
     world: World, house: House, key: str | None
 ) -> None:
     order = bought(world, key)
     if key is None:
         deliver(world, order)
-    assert order_of(world, order).lines[0].delivered is (key is None)
 
     with pytest.raises(ParcelRefused) as refused:
-        examine(shown(world, house, order, b"parcel"), world.vkey)
-    assert refused.value.evidence["reason"] in {
-        "the proof has no parcel for it",
-        "the proof is not of this order",
-    }
+        examine(parcel_shown(world, house, order, b"parcel"), world.vkey)
+    assert refused.value.evidence["reason"] == (
+        "the proof has no delivery of it" if key else "the line was delivered without a parcel"
+    )
+
+
+def opening_of(world: World, house: House) -> Opening:
+    (first, *_) = world.reader.stream_entries(f"item/{ITEM}")
+    found = read_card(house, ITEM, read_stored(first)).opening
+    assert found is not None
+    return found
+
+
+def test_what_was_revealed_is_shown_and_nothing_else(
+    world: World, house: House, tmp_path: Path
+) -> None:
+    order = bought(world, None)
+    deliver(world, order)
+    opening = opening_of(world, house)
+    world.publish()
+    early = Evidence(order, 1, house.prover.prove(ITEM), opening)
+    with pytest.raises(ParcelRefused, match="does not say that it was revealed"):
+        examine(early, world.vkey)
+    reveal_card(world, ITEM)
+    world.publish()
+    evidence = early._replace(proof=house.prover.prove(ITEM))
+    write_evidence(tmp_path / "evidence", evidence)
+    assert read_evidence(tmp_path / "evidence") == evidence
+
+    found = examine(evidence, world.vkey)
+
+    assert (found.verdict, found.opening) == (REVEALED, opening)
+    assert (found.delivery.key, found.delivery.digest) == (None, None)
+    other = evidence._replace(shown=Opening("STEAM-USED-ONCE", opening.blinding))
+    with pytest.raises(CommitmentDiffers):
+        examine(other, world.vkey)
 
 
 def test_another_log_is_not_believed(world: World, house: House) -> None:
     order = bought(world)
     deliver(world, order)
-    evidence = shown(world, house, order, b"a parcel for line 1")
+    evidence = parcel_shown(world, house, order, b"a parcel for line 1")
 
     with pytest.raises(VerificationError):
         examine(evidence, world.vkey.replace("+", "+0", 1))

@@ -5,8 +5,8 @@ sold, delivered in parcels that are opened, and lost in crashes; then the ledger
 exported, proved, audited, measured and read.
 What the program wrote (databases, write-ahead logs, the index and the vault, backups, the published
 log, proofs, what it printed, its own log at DEBUG, what it told of itself to the list of
-processes) is searched for the keys, their verification codes and blindings, bare hashes of them
-and HMACs under any key of the service.
+processes) is searched for the keys, their verification codes and blindings, the private keys of
+orders, bare hashes and HMACs under any key of the service.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from api.desk import Hand, write
 from api.enrolment import enrol, grant
 from api.folder import LedgerFolder
 from api.house import House
+from api.parcels import read_order_key
 from ledger.cards.commitments import Opening, read_opening, write_opening
 from ledger.cards.normalise import normalise
 from ledger.clock import SystemClock
@@ -354,6 +355,10 @@ def needles(stage: Stage) -> Needles:
     for key in stage.keys:
         made.add_text(key, (key, normalise(key), key.lower()))
         made.add_macs(key, messages(key), keys)
+    order_keys = sorted(stage.root.glob("state/keystores/*/orders/*.pem"))
+    assert len(order_keys) == 3
+    for path in order_keys:
+        made.add_bytes(f"key of order {path.stem}", "order key", read_order_key(path))
     with LedgerFolder.open(stage.ledger, read_only=True) as house:
         opened = list(sealed_openings(house))
     assert len(opened) > 2 * 700
@@ -372,7 +377,9 @@ def messages(key: str) -> list[bytes]:
 
 
 def is_allowed(path: Path, form: str) -> bool:
-    """Fingerprints stand in the index, raw, and nowhere else."""
+    """Fingerprints stand in the index, raw, and the keys of orders with their buyer: no others."""
+    if path.parent.name == "orders" and form.startswith("order key "):
+        return True
     return path.name.startswith("index.sqlite") and form in {
         "HMAC pepper-1 raw",
         "HMAC pepper-2 raw",

@@ -259,6 +259,8 @@ def flipped(text: str) -> str:
         ("line", lambda _: 3, (2, "parcel-refused", "the proof is not of this order")),
         ("order", lambda _: NEVER, (2, "parcel-refused", "the proof is not of this order")),
         ("proof", flipped, (1, "tampered", None)),
+        ("opening", lambda _: "{}", (2, "malformed", None)),
+        ("parcel", lambda _: None, (2, "malformed", None)),
         ("schema", lambda _: 2, (2, "malformed", None)),
         ("key", lambda _: "AAAA", (2, "malformed", None)),
     ],
@@ -276,6 +278,24 @@ def test_evidence_that_was_changed_shows_nothing(
     ran = checked(program, ledger, evidence, "--show")
 
     assert (*refused(ran), ran.error.get("reason")) == told
+
+
+def test_a_card_that_was_revealed_is_shown_in_the_same_way(
+    program: Program, ledger: Path, tmp_path: Path
+) -> None:
+    order = bought(program, ledger, "--no-key")
+    on(program, ledger, "deliver")
+    item, file = order["lines"][0]["item"], tmp_path / "revealed.json"
+    told = on(program, ledger, "reveal", item, "--as", "ann", "--evidence", file)
+
+    ran = checked(program, ledger, file, "--show")
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (ran.code, ran.document["verdict"]) == (0, "revealed")
+    assert {name: ran.document[name] for name in ("item", "commitment", "key")} == {
+        name: told[name] for name in ("item", "commitment", "key")
+    }
+    assert ran.document["digest"] is None
 
 
 def test_evidence_is_of_one_line_and_overwrites_nothing(
