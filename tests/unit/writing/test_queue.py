@@ -34,6 +34,8 @@ def test_a_submission_is_as_large_as_all_its_parts() -> None:
     opened = (SealedValue("name", "c2FsdA==", "剑"),)
 
     assert size_of(Submission(b"12345", ("abc", "d"), opened)) == 5 + 4 + 4 + 8 + 3
+    parcels = (b"1234567", b"89")
+    assert size_of(Submission(b"12345", ("abc", "d"), (), parcels)) == 5 + 4 + 7 + 2
 
 
 def test_commands_of_a_request_are_committed_in_their_order() -> None:
