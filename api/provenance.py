@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from ledger.rules.state import UNKNOWN
 from ledger.rules.text import format_time
-from ledger.rules.views import ATTESTED, HistoryRow, OwnershipRow
+from ledger.rules.views import HistoryRow, OwnershipRow
+from ledger.rules.views_words import ATTESTED
 from projections.history import History
 from projections.ownership import Ownership
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 LANGUAGES = ("en", "zh")
 
 TITLES: Mapping[str, tuple[str, str]] = {
+    "activated-already": ("The item was activated before", "该物品已成功激活过"),
     "agreement-differs": ("The buyer agreed to another text", "买家同意的协议文本不同"),
     "already-appended": ("The command is in the log already", "该命令已写入账本"),
     "already-open": ("The log has its entry 0 already", "账本已经开启"),
@@ -70,6 +71,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "item-escrowed": ("The item is with an agent", "该物品已交由代理方托管"),
     "item-not-escrowed": ("The item is with no agent", "该物品未交由任何代理方托管"),
     "item-not-for-sale": ("The item is in nobody's escrow", "该物品未交由代理方托管出售"),
+    "item-not-sold": ("The order did not sell the item last", "该物品最近一次并非由该订单售出"),
     "item-reserved": ("An order is made for the item", "该物品已被订单占用"),
     "not-buyer": ("Only the order's buyer may do this", "只有该订单的买家可以操作"),
     "order-exists": ("An order of this number was placed already", "该订单号已被使用"),

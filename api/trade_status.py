@@ -12,6 +12,7 @@ from ledger.rules.errors import RuleError
 _WHO, _CLASH, _NEVER = HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
 
 TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
+    trade.ActivatedAlready: _CLASH,
     trade.AgreementDiffers: _CLASH,
     trade.AmountDiffers: _NEVER,
     trade.BalanceTooLow: _CLASH,
@@ -29,6 +30,7 @@ TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
     trade.ItemEscrowed: _CLASH,
     trade.ItemNotEscrowed: _CLASH,
     trade.ItemNotForSale: _CLASH,
+    trade.ItemNotSold: _CLASH,
     trade.ItemReserved: _CLASH,
     trade.LineDelivered: _CLASH,
     trade.LineNotDelivered: _CLASH,

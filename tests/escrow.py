@@ -13,6 +13,7 @@ from ledger.application import Accepted
 from ledger.cards.parcels import parcel_digest
 from ledger.rules.commands import Signer
 from ledger.rules.compose import Draft, Sealing, uuid7
+from ledger.rules.text import format_time
 from tests.orders import fire, order_of
 from tests.worlds import World
 
@@ -130,3 +131,29 @@ def reveal_card(world: World, item: str) -> Accepted:
     expect = {f"item/{item}": world.head(f"item/{item}")}
     places = [world.signs(state.owner, "owner")]
     return world.submit(Draft("reveal-card/1", state.owner, places, body, expect))
+
+
+def record_activation(
+    world: World, item: str, outcome: str = "success", *, by: Signer | None = None
+) -> Accepted:
+    """Let the buyer of an item that was sold, or somebody else, say what came of using it."""
+    goods = world.item(item).goods
+    assert goods is not None
+    assert goods.sold is not None
+    signer = by or world.signs(order_of(world, goods.sold).buyer, "buyer")
+    body = {
+        "item": item,
+        "order": goods.sold,
+        "outcome": outcome,
+        "platform": "game-shop",
+        "time": format_time(world.clock.now()),
+    }
+    sealed = {"account": "lou-1990", "error": "none" if outcome == "success" else "E17: used"}
+    seal = [
+        Sealing(name, signer.party, world.dice(32), text)
+        for name, text in {**sealed, "evidence": "0" * 64}.items()
+    ]
+    expect = {f"item/{item}": world.head(f"item/{item}")}
+    return world.submit(
+        Draft("record-activation/1", signer.party, [signer], body, expect, seal=seal)
+    )

@@ -19,6 +19,7 @@ from tests.escrow import (
     deliver,
     give_refund,
     open_claim,
+    record_activation,
     refund_lines,
     release_lines,
     reveal_card,
@@ -48,6 +49,7 @@ def play(world: World) -> None:
     _play_orders(world)
     _escrow(world)
     _reveal(world)
+    _activate(world)
     _wait(world)
 
 
@@ -202,3 +204,10 @@ def _bought(world: World, *cards: int, **changes: Any) -> str:
 def _reveal(world: World) -> None:
     """A buyer who brought no key asks to see a card that was sold to it."""
     reveal_card(world, "mias/paid-16")
+
+
+def _activate(world: World) -> None:
+    """A card fails and then works, days late; another works in time, as the platform says."""
+    record_activation(world, "mias/paid-12", "failure")
+    record_activation(world, "mias/paid-12")
+    record_activation(world, "mias/paid-16", by=world.signs("system", "system"))

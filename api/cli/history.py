@@ -29,6 +29,7 @@ _SHORT_TIME = re.compile(
 _ID_SHOWN, _HEAD_SHOWN, _TAIL_SHOWN = 24, 10, 6
 _CENTS = 2
 _WHAT = {
+    "activation-recorded/1": "activation",
     "card-registered/1": "registered",
     "card-revealed/1": "card revealed",
     "item-escrowed/1": "with an agent",

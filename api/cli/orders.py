@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from rich.table import Table
 
 from api.access import Caller
+from api.cli.activations import activate
 from api.cli.failures import Usage
 from api.cli.options import Dir, Item, Json, own_key, writing
 from api.cli.output import Output, plain
@@ -55,6 +56,7 @@ app = typer.Typer(
     help="What buyers do with orders, and what the platform delivers.", no_args_is_help=True
 )
 app.command("open")(open_order)
+app.command("activate")(activate)
 _TRIES: Final = 5
 _KEY_BYTES: Final = 32
 _GONE: Final = (StaleExpectation, ItemReserved, ItemNotForSale, ItemFrozen)

@@ -122,6 +122,27 @@ class EscrowMeaning:
         if (f"order/{data['order']}", data["to"]) != (name, buyer):
             raise _broken("an item was sold to another", (name, buyer), (data["order"], data["to"]))
 
+    def check_activation(
+        self, document: dict[str, Any], command: dict[str, Any], sold_at: str
+    ) -> Line:
+        """Check who records an activation, and whether it is late; return the line of the item.
+
+        Raises:
+            Tampered: An invariant breaks.
+
+        """
+        name, signer = f"order/{command['body']['order']}", command["signers"][0]
+        buyer = self.orders.orders[name].buyer
+        if signer["role"] == "buyer" and signer["party"] != buyer:
+            raise _broken("another party activated", buyer, signer["party"], "activation")
+        line = next(each for each in self.lines[name] if each.item == document["stream"])
+        until = _moment(sold_at) + timedelta(seconds=line.periods["activation_s"])
+        late = _moment(document["at"]) > until
+        if document["data"]["late"] != late:
+            said = document["data"]["late"]
+            raise _broken("an activation is not called what it is", late, said, "activation")
+        return line
+
     def release(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         """Check an `escrow-released/1`: delivered, and accepted or inspected for long enough.
 

@@ -6,6 +6,7 @@
   orders      orders and their payments are as `ledger.proof.meaning_orders` says
   escrow      what becomes of paid lines is as `ledger.proof.meaning_escrow` says
   cards       a card is revealed by its owner, once, after it was sold
+  activation  an item is activated once, as the buyer or the ledger says, and late is called late
   claims      claims on them are as `ledger.proof.meaning_claims` says
 
 Specification: docs/spec.md section 11.
@@ -38,7 +39,9 @@ class Thing:
     agent: str | None = None
     is_card: bool = False
     sold_by: str | None = None
+    sold_at: str = ""
     revealed: bool = False
+    activated: bool = False
 
 
 @dataclass(slots=True)
@@ -124,7 +127,7 @@ class TradeMeaning:
         self.escrow.sell(document)
         check_hand(thing, data)
         thing.owner, thing.agent, thing.offered_to = data["to"], None, None
-        thing.sold_by = data["order"]
+        thing.sold_by, thing.sold_at = data["order"], document["at"]
 
     def _revealed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         thing = self.items[document["stream"]]
@@ -136,6 +139,17 @@ class TradeMeaning:
         if thing.revealed:
             raise broken("cards", "a card was revealed twice", None, document["stream"])
         thing.revealed, thing.offered_to = True, None
+
+    def _activated(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        thing, body = self.items[document["stream"]], command["body"]
+        if thing.sold_by != body["order"]:
+            message = "an activation for an order that did not sell the item"
+            raise broken("activation", message, thing.sold_by, body["order"])
+        line = self.escrow.check_activation(document, command, thing.sold_at)
+        if body["outcome"] == "success" and thing.activated:
+            raise broken("activation", "an item was activated twice", None, line.item)
+        thing.activated = thing.activated or body["outcome"] == "success"
+        thing.offered_to = None
 
     def _released(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.escrow.release(document, command)
@@ -177,6 +191,7 @@ TRADE_JUDGES: dict[str, _Judge] = {
     "lines-delivered/1": TradeMeaning._delivered,
     "item-sold/1": TradeMeaning._sold,
     "card-revealed/1": TradeMeaning._revealed,
+    "activation-recorded/1": TradeMeaning._activated,
     "escrow-released/1": TradeMeaning._released,
     "escrow-refunded/1": TradeMeaning._refunded,
     "claim-opened/1": TradeMeaning._claimed,

@@ -129,7 +129,9 @@ def _sold(state: State | None, entry: Entry) -> State:
     item = as_item(state)
     assert item.goods is not None  # noqa: S101 - only goods are ordered
     # It is at its new owner's hand: with no agent, and no order's any more.
-    goods = item.goods._replace(escrow=None, order=None, sold=entry.data["order"])
+    goods = item.goods._replace(
+        escrow=None, order=None, sold=entry.data["order"], sold_at=entry.at, failed=0
+    )
     return item._replace(owner=entry.data["to"], offer=None, imports_only=False, goods=goods)
 
 

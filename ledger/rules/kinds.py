@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ledger.rules import (
+    activations,
     balances,
     cards,
     claims,
@@ -39,7 +40,7 @@ from ledger.rules.text import b64decode
 _FAMILIES = (
     *(opening, parties, roles, items, imports),
     *(terms, merchants, listings, balances, cards, orders, payments),
-    *(delivery, escrow, refunds, claims, reveals),
+    *(delivery, escrow, refunds, claims, reveals, activations),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})

@@ -10,10 +10,11 @@ Refused
 ├── UnknownLine  LineNotHeld  LineDelivered  LineNotDelivered  NotAgent  DeliveryLate
 ├── ParcelDiffers  ClaimOpen  RefundTooLarge
 ├── UnknownClaim  ClaimExists  ClaimClosed  ClaimNotAccepted  OutcomeNotAllowed
-└── CardNotSold  CardRevealed  CardSold
+├── CardNotSold  CardRevealed  CardSold
+└── ItemNotSold  ActivatedAlready
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-sections 9.9 to 9.15.
+sections 9.9 to 9.16.
 """
 
 from __future__ import annotations
@@ -265,3 +266,15 @@ class CardSold(Refused):
     """The card was sold once; no agent sells it again."""
 
     code = "card-sold"
+
+
+class ItemNotSold(Refused):
+    """The order that is named is not the one that sold the item last."""
+
+    code = "item-not-sold"
+
+
+class ActivatedAlready(Refused):
+    """The item was activated before."""
+
+    code = "activated-already"

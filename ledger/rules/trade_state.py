@@ -53,8 +53,9 @@ class Goods(NamedTuple):
     """What an item is as goods: its class and product, and commitments to its card and its code.
 
     Without a card it is a thing that is handed over. `escrow` names who may sell it, `order` the
-    order that is made for it, `sold` the one that sold it last, `revealed` the one that had sold it
-    when its card was shown.
+    order that is made for it, `sold` the one that sold it last, at `sold_at`; `revealed` and
+    `activated` are those that had sold it when its card was shown and when it was activated.
+    `failed` counts activations that failed since it was sold last.
     """
 
     item_class: str
@@ -65,6 +66,9 @@ class Goods(NamedTuple):
     order: str | None = None
     sold: str | None = None
     revealed: str | None = None
+    sold_at: int | None = None
+    activated: str | None = None
+    failed: int = 0
 
 
 class Claim(NamedTuple):

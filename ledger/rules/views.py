@@ -24,32 +24,10 @@ from ledger.rules.state import Item, Key, Party, Stream
 from ledger.rules.text import format_time, time_us
 from ledger.rules.views_goods import GoodsRow, goods_row
 from ledger.rules.views_orders import OrderRow, order_row
+from ledger.rules.views_words import NOT_SHOWN, WORDS, ground_of, reason_of
 
 VIEW = "provenance"
 """Name of the one position that all the tables share."""
-
-SIGNED, ATTESTED, BY_ROLE = "signed", "attested", "role"
-EARLIER_UNKNOWN = "earlier-history-unknown"
-
-# On whose word an entry of an item's stream stands: its owner's (and recipient's or buyer's), the
-# importer's, or that of somebody who holds a role.
-_BY_SIGNATURE = (
-    *("card-registered/1", "card-revealed/1", "item-registered/1"),
-    *("item-escrowed/1", "item-withdrawn/1"),
-    *("item-transferred/1", "transfer-offered/1", "offer-ended/1"),
-    *("item-reserved/1", "item-sold/1"),
-)
-WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(_BY_SIGNATURE, SIGNED),
-        **dict.fromkeys(("item-freed/1", "item-frozen/1", "item-unfrozen/1"), BY_ROLE),
-        "item-first-seen/1": ATTESTED,
-        "provenance-gap-recorded/1": ATTESTED,
-        "sale-imported/1": ATTESTED,
-    }
-)
-# It only carries the command whose effects are shown.
-NOT_SHOWN = frozenset({"sale-presented/1"})
 
 _ITEM_STREAM = "item/"
 _IMPORT = "import-sale/1"
@@ -83,8 +61,8 @@ class HistoryRow(NamedTuple):
         word: `signed`, `attested` (by an importer) or `role`.
         signers: Canonical JSON, `[{"party", "role"}...]`; of an acceptance also the owner, who
             signed the offer.
-        reason: Of a provenance gap, or `earlier-history-unknown` at first sight.
-        ground: Of a freeze or an unfreeze.
+        reason: Of a provenance gap, `earlier-history-unknown` at first sight, or `late`.
+        ground: Of a freeze or an unfreeze; what came of an activation.
         item_class: As declared at registration.
 
     """
@@ -330,8 +308,8 @@ def _history(entry: Entry, command: Command, held: Item | None, sold: int | None
         source.get("row"),
         WORDS[entry.type],
         _signers(command.signers, held.owner if held and offer else None),
-        EARLIER_UNKNOWN if entry.type == "item-first-seen/1" else data.get("reason"),
-        body.get("ground"),
+        reason_of(entry),
+        ground_of(entry, body),
         body.get("class"),
     )
     return tuple.__new__(HistoryRow, fields)

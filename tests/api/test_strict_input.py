@@ -475,6 +475,10 @@ def order_bodies() -> dict[str, dict[str, Any]]:
         "release-lines/1": {**order, "due": TIME},
         "refund-lines/1": {**order, "due": TIME},
         "give-refund/1": {**order, "amount": PRICE, "line": 1},
+        "record-activation/1": {
+            **{**order, "item": "cards/9"},
+            **{"outcome": "success", "platform": "steam", "time": TIME},
+        },
         "reveal-card/1": {**order, "item": "cards/9", "line": 1},
         "open-claim/1": {**order, **claim, "kind": "key-invalid", "line": 1},
         "close-claim/1": {**claim, "outcome": "refund", "to_buyer": None},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,3 +106,39 @@ def test_a_card_is_shown_to_its_owner_alone_and_after_it_was_sold(
     assert said(item, "bob") == "not-owner"
     assert said(item, "shop") == "not-owner"
     assert said("shop-cards/none", "ann") == "unknown-item"
+
+
+def test_a_buyer_records_that_a_card_failed_and_then_worked(
+    program: Program, ledger: Path, tmp_path: Path
+) -> None:
+    order = placed(program, ledger)
+    item, account = order["lines"][0]["item"], tmp_path / "account"
+    account.write_text("ann-1990\n", encoding="utf-8")
+
+    def tried(*arguments: object, by: str = "ann") -> Ran:
+        options = ("--dir", ledger, "--as", by, "--platform", "steam", "--json")
+        return program("order", "activate", *arguments, *options)
+
+    def told(ran: Ran) -> dict[str, Any]:
+        assert ran.code == 0, ran.err
+        found: dict[str, Any] = json.loads(ran.out)
+        return found
+
+    assert refused(tried(item, "success"))[1] == "item-not-sold"
+    on(program, ledger, "pay", order["order"], "--as", "ann")
+    on(program, ledger, "deliver")
+    assert refused(tried(item, "success", by="bob"))[1] == "not-buyer"
+    assert refused(tried("shop-cards/none", "success"))[1] == "unknown-item"
+    assert refused(tried(item, "success", "--account", "@nowhere"))[1] == "file-not-readable"
+
+    failed = told(tried(item, "failure", "--error", "E17", "--account", f"@{account}"))
+    assert (failed["order"], failed["outcome"], failed["late"]) == (
+        order["order"],
+        "failure",
+        False,
+    )
+    assert told(tried(item, "success", by="system"))["outcome"] == "success"
+    assert refused(tried(item, "success"))[1] == "activated-already"
+    ran = program("history", item, "--dir", ledger)
+    assert "activation" in ran.out
+    assert "failure" in ran.out

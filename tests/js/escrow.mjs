@@ -187,10 +187,11 @@ export const ESCROW_EVENTS = {
     body.parcels.forEach(({ line }, place) => {
       lineOf(before, line).inspectBy = f.micros(document.data.inspect_by[place]);
     }),
-  "item-sold/1": ({ before, document }) => {
+  "item-sold/1": ({ at, before, document }) => {
     Object.assign(before, { owner: document.data.to, offer: null, importsOnly: false });
     const sold = document.data.order;
-    Object.assign(before.goods, { agent: null, terms: null, order: null, sold });
+    const sale = { sold, soldAt: at, failed: 0 };
+    Object.assign(before.goods, { agent: null, terms: null, order: null, ...sale });
   },
   "escrow-released/1": ({ before, document }) =>
     document.data.lines.forEach((number) => {

@@ -94,14 +94,17 @@ export const GOODS_KINDS = {
 };
 
 const goodsOf = ({ agent, card = null, class: itemClass, code = null, product, terms }) => ({
+  activated: null,
   agent,
   card,
   class: itemClass,
   code,
+  failed: 0,
   order: null,
   product,
   revealed: null,
   sold: null,
+  soldAt: null,
   terms,
 });
 

@@ -11,6 +11,7 @@ import {
 } from "./proofs.mjs";
 import { need, partyStream, refuse } from "./state.mjs";
 import { CLAIM_KINDS } from "./claims.mjs";
+import { ACTIVATION_KINDS } from "./activations.mjs";
 import { ESCROW_KINDS } from "./escrow.mjs";
 import { GOODS_KINDS, atHand } from "./goods.mjs";
 import { MONEY_KINDS } from "./money.mjs";
@@ -395,4 +396,5 @@ export const KINDS = Object.assign(Object.create(null), {
   ...ESCROW_KINDS,
   ...CLAIM_KINDS,
   ...REVEAL_KINDS,
+  ...ACTIVATION_KINDS,
 });

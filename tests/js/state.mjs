@@ -2,6 +2,7 @@
 
 import * as f from "./forms.mjs";
 import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
+import { ACTIVATION_EVENTS } from "./activations.mjs";
 import { CLAIM_EVENTS } from "./claims.mjs";
 import { ESCROW_EVENTS } from "./escrow.mjs";
 import { goodsEvents } from "./goods.mjs";
@@ -184,4 +185,5 @@ export const EVENTS = Object.assign(Object.create(null), {
   ...ESCROW_EVENTS,
   ...CLAIM_EVENTS,
   ...REVEAL_EVENTS,
+  ...ACTIVATION_EVENTS,
 });

@@ -6,6 +6,7 @@ As `tests.js.test_js_orders`; the forgeries are those of `tests.tamper.escrow_ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from tests.tamper.escrow_cases import (
     FEE,
     PRICE,
     Steps,
+    activate,
     back,
     close,
     deliver,
@@ -74,6 +76,12 @@ def withdrawn(world: World) -> Step:
     return close(world, "none", {}, BUYER, said={"inspect_by": format_time(until)})
 
 
+def in_order(world: World) -> Step:
+    """Lou activates the delivered card, and expects its stream as the rules want."""
+    draft, facts = activate(world)
+    return replace(draft, expect={facts[0].stream: world.head(facts[0].stream)}), facts
+
+
 HONEST: dict[str, Steps] = {
     "the awaited card is delivered": [lambda w: deliver(w, AWAITED)],
     "the merchant delivers it": [lambda w: deliver(w, AWAITED, by=("mia", "merchant"))],
@@ -84,6 +92,7 @@ HONEST: dict[str, Steps] = {
         then_holds(lambda w: refund(w, DELIVERED, back(DELIVERED, 5), 5, by="mia"), "lou", 5)
     ],
     "the claim is withdrawn": [withdrawn],
+    "the delivered card is activated": [in_order],
 }
 FORGED: dict[str, Steps] = {
     **{name: steps for name, (_, steps) in ESCROW_CASES.items()},

@@ -292,4 +292,5 @@ class Escrow(Orders):
         item["goods"] = item["goods"] | {"order": order}
         if type_ == "item-sold/1":
             item.update(owner=data["to"], imports_only=False)
-            item["goods"] |= {"agent": None, "terms": None, "sold": data["order"]}
+            sale = {"sold": data["order"], "sold_at": self.at, "failed": 0}
+            item["goods"] |= {"agent": None, "terms": None, **sale}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.simulation.activations import Activations
 from tests.simulation.oracle import (
     Document,
     Fact,
@@ -16,12 +17,11 @@ from tests.simulation.oracle import (
     tagged,
     us,
 )
-from tests.simulation.reveals import Reveals
 
 Hold = tuple[str, bool]  # owner, frozen
 
 
-class Model(Reveals):
+class Model(Activations):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -123,7 +123,7 @@ class Model(Reveals):
                 self.fold_goods(item, type_, body)
         elif type_ in {"item-reserved/1", "item-freed/1", "item-sold/1", "card-revealed/1"}:
             self.fold_ordered(item, type_, data)
-        elif type_ in {"item-escrowed/1", "item-withdrawn/1"}:
+        elif type_ in {"item-escrowed/1", "item-withdrawn/1", "activation-recorded/1"}:
             self.fold_goods(item, type_, body)
         elif type_ in {"sale-imported/1", "provenance-gap-recorded/1"}:
             item["owner"] = data["to"]

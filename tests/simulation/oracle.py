@@ -65,6 +65,7 @@ TABLE = """
     open-claim/1            buyer                                 -        no  order!    description
     close-claim/1           buyer|merchant|arbitrator             -        yes claim!    reason
     reveal-card/1           owner                                 -        no  item!     -
+    record-activation/1     buyer|system - no item! account,error,evidence
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

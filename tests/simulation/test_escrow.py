@@ -26,6 +26,7 @@ OUTCOMES = {
     "buyer": ("none", "release"),
     "merchant": ("refund",),
 }
+HOUR_US = 3_600_000_000
 OTHER = "01930000-0000-7000-8000-0000000000fd"
 EVERY_OUTCOME = ("none", "refund", "release", "split")
 KINDS = ("key-invalid", "not-delivered")
@@ -44,6 +45,9 @@ class EscrowHistories(OrderHistories):
             "transfer",
             "reveal",
             "reveal",
+            "activate",
+            "activate",
+            "activate",
             "cancel",
             "regret",
             "replay",
@@ -218,6 +222,37 @@ class EscrowHistories(OrderHistories):
         body = {"item": name, "line": int(pick(dice, numbers, ("1", "2", "3"))), "order": sold}
         place = (self.who(dice, self.model.items[name]["owner"]), "owner")
         self.act(dice, "reveal-card/1", [place], body, expects=f"item/{name}")
+
+    def activate(self, dice: Random) -> None:
+        """Record what came of using an item that was sold, or one that was not."""
+        goods = {name: one.get("goods") or {} for name, one in self.model.items.items()}
+        name = pick(dice, [name for name, one in goods.items() if one.get("sold")], [*goods])
+        order = pick(dice, [goods[name].get("sold") or OTHER], [*self.model.orders, OTHER])
+        self.world.clock.advance(dice.choice((0, 0, 20 * HOUR_US)))
+        ahead = pick(dice, ("0",), ("1",))
+        body = {
+            "item": name,
+            "order": order,
+            "outcome": dice.choice(("failure", "success", "success")),
+            "platform": "steam",
+            "time": format_time(self.world.clock.now() + int(ahead)),
+        }
+        role = dice.choice(("buyer", "buyer", "system"))
+        right = "system" if role == "system" else self.buyer(order)
+        place = (self.who(dice, right), role)
+        seal = ("account", "error", "evidence")
+        self.act(dice, "record-activation/1", [place], body, expects=f"item/{name}", seal=seal)
+
+    @invariant()
+    def an_item_is_activated_once(self) -> None:
+        """What the ledger says of activations is what the model counts."""
+        for name, item in self.model.items.items():
+            if (goods := item.get("goods")) and goods.get("sold"):
+                found = self.world.item(name).goods
+                assert found is not None
+                said = (found.activated, found.failed, found.sold_at)
+                counted = (goods.get("activated"), goods["failed"], goods["sold_at"])
+                assert said == counted
 
     @invariant()
     def orders_are_as_the_model_says(self) -> None:

@@ -150,6 +150,28 @@ def reveal(world: World, item: str, *, by: str = "lou", sold: str | None = None)
     return draft, [Fact(f"item/{item}", "card-revealed/1", {"order": name})]
 
 
+def activate(
+    world: World,
+    item: str = "mias/paid-18",
+    *,
+    by: tuple[str, str] = ("lou", "buyer"),
+    named: str | None = None,
+    late: bool = False,
+) -> Step:
+    """Record that an item works; `late` is what the entry says, `named` the order."""
+    body = {
+        "item": item,
+        "order": named or order(world),
+        "outcome": "success",
+        "platform": "game-shop",
+        "time": format_time(world.clock.now()),
+    }
+    names = ("account", "error", "evidence")
+    seal = [Sealing(name, by[0], world.dice(32), "text") for name in names]
+    draft = Draft("record-activation/1", by[0], [world.signs(*by)], body, seal=seal)
+    return draft, [Fact(f"item/{item}", "activation-recorded/1", {"late": late})]
+
+
 BUYER, MERCHANT, ARBITRATOR = ("lou", "buyer"), ("mia", "merchant"), ("ari", "arbitrator")
 Steps = list[Callable[[World], Step]]
 DELIVERY: dict[str, Steps] = {
@@ -230,6 +252,13 @@ REVEAL: dict[str, Steps] = {
         lambda w: reveal(w, "mias/paid-18"),
     ],
 }
+ACTIVATION: dict[str, Steps] = {
+    "an item that is activated twice": [activate, activate],
+    "an item that another party activates": [lambda w: activate(w, by=("ben", "buyer"))],
+    "an activation for another order": [lambda w: activate(w, named=orders(w)[0])],
+    "an activation before the item was sold": [lambda w: activate(w, "mias/paid-20")],
+    "an activation in time that is called late": [lambda w: activate(w, late=True)],
+}
 ESCROW_CASES: dict[str, tuple[str, Steps]] = {
     **{name: ("delivery", steps) for name, steps in DELIVERY.items()},
     "a delivery after which the card is not the buyer's": (
@@ -243,4 +272,5 @@ ESCROW_CASES: dict[str, tuple[str, Steps]] = {
     **{name: ("refund", steps) for name, steps in REFUND.items()},
     **{name: ("claims", steps) for name, steps in CLAIMS.items()},
     **{name: ("cards", steps) for name, steps in REVEAL.items()},
+    **{name: ("activation", steps) for name, steps in ACTIVATION.items()},
 }

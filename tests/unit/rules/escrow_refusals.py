@@ -19,6 +19,7 @@ from tests.unit.rules.escrowing import (
 )
 from tests.unit.rules.ordering import ORDER, PRICE, placed
 from tests.unit.rules.refusing import Found, expect, refusal
+from tests.unit.rules.test_activations import activating
 from tests.unit.rules.test_reveals import CARD, SWORD, placing_again, revealing
 
 
@@ -130,3 +131,16 @@ def _card_revealed() -> Found:
 def _card_sold() -> Found:
     small = delivered()
     return expect(small, placing_again(small), item=CARD, order=ORDER)
+
+
+@refusal(trade_errors.ItemNotSold)
+def _item_not_sold() -> Found:
+    small = paid()
+    return expect(small, activating(small), item=CARD, sold=None)
+
+
+@refusal(trade_errors.ActivatedAlready)
+def _activated_already() -> Found:
+    small = delivered()
+    small.do(activating(small))
+    return expect(small, activating(small), item=CARD, order=ORDER)

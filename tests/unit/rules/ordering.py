@@ -212,6 +212,8 @@ def resolved(small: Small, pinned: dict[str, Any]) -> None:
     small.act("deliver-lines/1", ("system", "agent"), order=number, parcels=parcels)
     small.act("accept-lines/1", ("eve", "buyer"), lines=[1], order=number)
     small.act("reveal-card/1", ("eve", "owner"), item=items[0], line=1, order=number)
+    used = {"outcome": "failure", "platform": "steam", "time": format_time(small.at)}
+    small.act("record-activation/1", ("eve", "buyer"), item=items[0], order=number, **used)
     money = {"amount": "5", "currency": "CNY"}
     small.act("give-refund/1", ("shop", "merchant"), amount=money, line=2, order=number)
     claim = uuid7(3, bytes(10))
