@@ -148,6 +148,10 @@ class World:
             )
         return self._ring[name]
 
+    def take_keys(self, other: World) -> None:
+        """Hold the keys that another process of this world made, of whatever algorithm."""
+        self._ring = other._ring
+
     def signs(self, party: str, role: str, *, key: str | None = None) -> Signer:
         """A place to sign, for `Draft.signers`."""
         return Signer(party, role, self.key(key or party).key_id)

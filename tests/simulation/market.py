@@ -14,12 +14,18 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ledger.application import Accepted
+from ledger.application import Accepted, Ledger
+from ledger.cards.fingerprints import Peppers
+from ledger.keyfiles import KeyFiles
+from ledger.log.receipts import Issuer
+from ledger.record.recorder import LedgerRecorder
+from ledger.registry import Registry
 from ledger.submission import Submission
 from projections.runner import Runner
 from tests.databases import open_recorder, sqlite_file_url
 from tests.simulation.model import Model
 from tests.simulation.oracle import canonical, us
+from tests.simulation.promises import Promises
 from tests.worlds import World
 
 SEED = "simulation"
@@ -48,6 +54,62 @@ class Market:
         self.runner = Runner(world.reader)
         self.answers: Counter[str] = Counter()
         self.sent: list[Sent] = []
+        self.lives = 0
+        self.promises, self.promised = Promises(), 0
+        self.registry: Registry | None = None
+
+    def use_registry(self) -> None:
+        """Tell card keys apart from now on, in an index beside the vault's keys."""
+        self.close()
+        world = self.world
+        peppers = Peppers(KeyFiles(self.vault, random=world.dice))
+        self.registry = Registry(
+            self.vault / "index.sqlite", peppers, recorder=world.recorder, vault=world.vault
+        )
+        world.ledger = Ledger(
+            world.recorder,
+            clock=world.clock,
+            issue=Issuer(world.key("receipt"), origin=world.origin),
+            vault=world.vault,
+            origin=world.origin,
+            registry=self.registry,
+        )
+
+    def close(self) -> None:
+        """Close what is open beside the database."""
+        if self.registry is not None:
+            self.registry.close()
+
+    def restart(self) -> None:
+        """Let the process die, and another open the same database with nothing in memory."""
+        old, self.lives = self.world, self.lives + 1
+        recorder = LedgerRecorder(old.recorder.engine)
+        world = World(recorder, self.vault, seed=SEED, process=f"life-{self.lives}")
+        world.clock.advance(old.clock.now() - world.clock.now())
+        world.take_keys(old)
+        self.world, self.runner = world, Runner(world.reader)
+        if self.registry is not None:
+            self.use_registry()
+
+    def lose(self, batch: Sequence[Sent]) -> None:
+        """Learn from the database what became of a batch that nobody was answered."""
+        if self.world.size() == self.model.size:
+            return
+        before, at = self.model.size, self.world.clock.now()
+        for one in batch:
+            self.model.submit(one.raw, now=at, flaw=one.flaw)
+        assert self.world.size() == self.model.size
+        for index in range(before, self.model.size):
+            self.read_back(index)
+
+    def check_promises(self) -> None:
+        """Hold every promise against every entry since the last look."""
+        for index in range(self.promised, self.world.size()):
+            row = self.world.reader.entry(index)
+            assert row is not None
+            self.promises.read(json.loads(row.entry))
+        self.promised = self.world.size()
+        self.promises.check_lines()
 
     def deliver(self, batch: Sequence[Sent]) -> None:
         """Send one batch and compare every answer and every entry with the prediction."""

@@ -28,6 +28,9 @@ class Model(Activations):
         super().__init__(origin)
         self.holds: dict[str, list[tuple[int, Hold]]] = {}  # item -> (index, what held from it on)
         self.entries: list[Fact] = []
+        # Commitment of a card -> its product and key, where a registry is to tell them apart.
+        self.secrets: dict[str, tuple[str, str]] = {}
+        self.registered: dict[tuple[str, str], str] = {}  # product and key -> merchant
 
     def submit(self, raw: bytes, *, now: int, flaw: str | None = None) -> tuple[str, Any]:
         """Predict: ("accepted", index), ("again", index) or ("refused", code).
@@ -46,10 +49,20 @@ class Model(Activations):
             if command["kind"] == "cancel-command/1":
                 target = command["body"]["command"]
                 need((target["by"], target["id"]) not in self.commands, "already-appended")
+            if command["kind"] == "register-card/1":
+                self.tell_apart(command)
         except No as refused:
             return "refused", str(refused)
         self.append(command, digest, facts, at)
         return "accepted", self.size - len(facts)
+
+    def tell_apart(self, command: Document) -> None:
+        """Refuse a key that was registered, in words that tell a stranger nothing."""
+        key = self.secrets.get(command["body"]["card"])
+        if key is not None:
+            owner, party = self.registered.get(key), command["signers"][0]["party"]
+            need(owner is None, "card-duplicate" if owner == party else "card-rejected")
+            self.registered[key] = party
 
     def open(self, raw: bytes, at: int) -> None:
         """Take entry 0 as given."""

@@ -14,12 +14,20 @@ STEPS = 40
 FULL_TIMES = 5
 
 
-def run_histories(machine: Callable[[], Histories], *, share: int) -> None:
+def run_histories(
+    machine: Callable[[], Histories],
+    *,
+    share: int,
+    steps: int = STEPS,
+    full_times: int = FULL_TIMES,
+) -> None:
     """Play random histories.
 
     Args:
         machine: Begins a history.
-        share: How many of them; `--full` plays some times as many.
+        share: How many of them.
+        steps: How long each is.
+        full_times: How many times as many `--full` plays.
 
     """
     profile = settings.default
@@ -27,8 +35,8 @@ def run_histories(machine: Callable[[], Histories], *, share: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=share * FULL_TIMES if profile.max_examples > EXAMPLES else share,
-            stateful_step_count=STEPS,
+            max_examples=share * full_times if profile.max_examples > EXAMPLES else share,
+            stateful_step_count=steps,
             # A history takes as long as it takes.
             suppress_health_check=list(HealthCheck),
         ),
