@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from api.deals import SOLD, Deal, deals_of
+from ledger.log.reader import LogReader
 from ledger.rules.state import UNKNOWN
 from ledger.rules.text import format_time
 from ledger.rules.views import HistoryRow, OwnershipRow
-from ledger.rules.views_words import ATTESTED
+from ledger.rules.views_words import ATTESTED, LATE
 from projections.history import History
 from projections.ownership import Ownership
 
@@ -61,28 +63,40 @@ def holder_document(row: OwnershipRow) -> dict[str, Any]:
     }
 
 
-def provenance_of(
-    history: History, ownership: Ownership, item: str, index: int
-) -> dict[str, Any] | None:
+def provenance_of(reader: LogReader, item: str, index: int) -> dict[str, Any] | None:
     """Write where an item comes from and what is known against it, after the entry at `index`.
 
-    Each question is one descent of one index, whatever the size of the log.
+    Each question is one descent of one index, whatever the size of the log; their number is that of
+    what happened to the item and its orders.
+
+    Args:
+        reader: The log whose database holds the views.
+        item: `NS/ID`.
+        index: Of the entry.
 
     Returns:
         None for an item that the log did not know then.
 
     Raises:
         ViewBehind: The views have not reached that entry.
+        EntryMissing: Storage lacks an entry that the views tell of.
+        EntryDamaged: One was changed.
 
     """
+    history, ownership = History(reader), Ownership(reader)
     holder = ownership.after(item, index).found
     page = history.moves(item, size=index + 1)
     if holder is None or not page.rows:
         return None
     freeze = history.last_freeze(item, size=index + 1) if holder.frozen else None
     moves, first = page.rows, page.rows[0]
-    flags = _flags(moves, holder, freeze)
+    ordered = history.last_order(item, size=index + 1)
+    of_orders = [*(row for row in moves if row.type == SOLD), *([ordered] if ordered else [])]
+    deals = deals_of(reader, of_orders, item, index)
+    claimed = any(deal.line.claims for deal in deals.values())
+    flags = _flags(moves, holder, freeze, claimed=claimed)
     return {
+        "activation": _activation(history.activation(item, size=index + 1)),
         "flag": flags[0],
         "flags": flags,
         "item": item,
@@ -93,15 +107,19 @@ def provenance_of(
             "item_class": first.item_class,
         },
         "more": page.following is not None,
-        "owners": [_owner(row) for row in moves],
+        "owners": [_owner(row, deals.get(row.entry_index)) for row in moves],
         **holder_document(holder),
     }
 
 
 def _flags(
-    moves: Sequence[HistoryRow], holder: OwnershipRow, freeze: HistoryRow | None
+    moves: Sequence[HistoryRow],
+    holder: OwnershipRow,
+    freeze: HistoryRow | None,
+    *,
+    claimed: bool,
 ) -> list[str]:
-    found = set()
+    found = {"disputed"} if claimed else set()
     if holder.frozen:
         ground = "" if freeze is None else str(freeze.ground)
         found.add(_FLAG_OF_GROUND.get(ground, "frozen"))
@@ -111,8 +129,18 @@ def _flags(
     return [flag for flag in FLAGS if flag in found] or [CLEAN]
 
 
-def _owner(row: HistoryRow) -> dict[str, Any]:
-    """Write how somebody came to hold the item."""
+def _owner(row: HistoryRow, deal: Deal | None) -> dict[str, Any]:
+    """Write how somebody came to hold the item, and by which order, if by one."""
     told = history_document(row)
     named = ("at", "command", "index", "price", "source_time", "type", "word")
-    return {"owner": row.to_party, **{name: told[name] for name in named}}
+    owner = {"owner": row.to_party, **{name: told[name] for name in named}, "sale": None}
+    return owner if deal is None else {**owner, "price": deal.price, "sale": deal.document()}
+
+
+def _activation(row: HistoryRow | None) -> dict[str, Any] | None:
+    """Write what is known of using the item: that it worked, or else that it failed."""
+    if row is None:
+        return None
+    late = row.reason == LATE
+    at = format_time(row.at)
+    return {"at": at, "index": row.entry_index, "late": late, "outcome": row.ground}

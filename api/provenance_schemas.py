@@ -20,6 +20,26 @@ class Made(Shape):
     attested: bool = Field(description="An importer says so; nobody signed for it here")
 
 
+class Sale(Shape):
+    """The order by which an item was sold, and what its listing was then."""
+
+    order: str
+    line: int
+    listing: str
+    merchant: str
+    snapshot: str = Field(pattern=HEX32, description="Digest of the listing as it was ordered")
+    promises: str = Field(pattern=HEX32, description="Digest of what it promised")
+
+
+class Activation(Shape):
+    """What came of using an item: that it worked, or else that it failed last."""
+
+    outcome: Literal["success", "failure"]
+    late: bool
+    index: int
+    at: str = Field(pattern=TIME)
+
+
 class OwnerOnce(Shape):
     """How somebody came to hold an item."""
 
@@ -31,6 +51,7 @@ class OwnerOnce(Shape):
     price: Money | None
     source_time: str | None
     word: Literal["signed", "attested", "role"] = Field(description="On whose word")
+    sale: Sale | None = Field(description="Null where no order sold it")
 
 
 class Provenance(Shape):
@@ -42,6 +63,7 @@ class Provenance(Shape):
     made: Made
     owner: str
     frozen: bool
+    activation: Activation | None
     since: Since
     owners: list[OwnerOnce] = Field(description="Oldest first; the history goes on where `more`")
     more: bool

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, select
 
+from ledger.rules.activations import SUCCESS
 from ledger.rules.views import HistoryRow
 from projections.questions import ask, check_reached
 from projections.source import Source
@@ -102,12 +103,35 @@ class History:
             ViewBehind: The views have not come to `size`.
 
         """
-        question = select(HISTORY).where(
-            _H.item == item, _H.entry_index < size, _H.type == "item-frozen/1"
-        )
+        return self._last(_of_type(item, size, "item-frozen/1"), size)
+
+    def last_order(self, item: str, *, size: int) -> HistoryRow | None:
+        """Return how an item was last reserved within the first `size` entries of the log.
+
+        Raises:
+            ViewBehind: The views have not come to `size`.
+
+        """
+        return self._last(_of_type(item, size, "item-reserved/1"), size)
+
+    def activation(self, item: str, *, size: int) -> HistoryRow | None:
+        """Return how an item was activated, or else how that failed last, likewise.
+
+        Raises:
+            ViewBehind: The views have not come to `size`.
+
+        """
+        question = _of_type(item, size, "activation-recorded/1")
+        return self._last(question.order_by((_H.ground == SUCCESS).desc()), size)
+
+    def _last(self, question: Select[Any], size: int) -> HistoryRow | None:
         reached, found = ask(self._engine, question.order_by(_H.entry_index.desc()).limit(1))
         check_reached(size=reached, wanted=size)
         return HistoryRow._make(found[0]) if found else None
+
+
+def _of_type(item: str, size: int, type_: str) -> Select[Any]:
+    return select(HISTORY).where(_H.item == item, _H.entry_index < size, _H.type == type_)
 
 
 def _moves(item: str, size: int) -> Select[Any]:

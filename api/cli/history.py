@@ -106,7 +106,7 @@ def provenance(
     with LedgerFolder.open(folder) as house:
         house.runner.catch_up()
         index = _index_of(house, at_index)
-        found = provenance_of(History(house.reader), Ownership(house.reader), item, index)
+        found = provenance_of(house.reader, item, index)
     if found is None:
         raise _unknown_item(item)
     document = {"schema": 1, "as_of": {"index": index}, **found}
@@ -117,8 +117,10 @@ def provenance(
         when = str(row["source_time"] or row["at"]).replace("T", " ")[:19]
         how = _WHAT.get(row["type"], row["type"])
         table.add_row(str(row["index"]), when, how, _party(row["owner"]), row["word"])
+    used = found["activation"]
+    told = f"; activation: {used['outcome']}{', late' if used['late'] else ''}" if used else ""
     flags = ", ".join(found["flags"])
-    Output(as_json=as_json).result(document, table, f"{flags}; held by {found['owner']}")
+    Output(as_json=as_json).result(document, table, f"{flags}; held by {found['owner']}{told}")
 
 
 def _index_of(house: House, at_index: int | None) -> int:

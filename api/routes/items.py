@@ -160,7 +160,7 @@ def _provenance(
 ) -> tuple[dict[str, Any], Freshness]:
     fresh = freshness(rooms)
     index = moment_of(rooms, query, shown=fresh.projected)
-    document = provenance_of(rooms.history, rooms.ownership, item, index)
+    document = provenance_of(rooms.house.reader, item, index)
     if document is None:
         raise ItemNotFound("the log held no such item then", item=item, index=index)
     return {"as_of": fresh.as_of(index), **document}, fresh

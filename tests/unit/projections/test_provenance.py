@@ -10,14 +10,13 @@ from api.provenance import provenance_of
 from ledger.log.reader import LogReader
 from projections.errors import ViewBehind
 from projections.history import History
-from projections.ownership import Ownership
 from projections.runner import Runner
 from tests.worlds import World
 
 
 def told(shown: LogReader, item: str, index: int | None = None) -> dict[str, Any]:
     index = shown.size() - 1 if index is None else index
-    found = provenance_of(History(shown), Ownership(shown), item, index)
+    found = provenance_of(shown, item, index)
     assert found is not None
     return found
 
@@ -81,7 +80,7 @@ def test_what_lies_before_an_import_is_flagged_as_unknown_and_never_invented(
 
 def test_an_item_that_the_log_did_not_know_then_has_none(shown: LogReader) -> None:
     for item, index in (("cards/1", 11), ("cards/never", 20)):
-        assert provenance_of(History(shown), Ownership(shown), item, index) is None
+        assert provenance_of(shown, item, index) is None
 
 
 def test_a_long_chain_says_that_it_goes_on(shown: LogReader) -> None:
