@@ -1,8 +1,8 @@
 """What things cost in a large log, against what they cost in a small one.
 
 The small log is a copy of the large one as it was when it had a twentieth of its entries; half of
-the entries register an item, half transfer one. Both are made once a run, by real appends, real
-checkpoints and real views.
+the entries register an item, half transfer one; some cards are sold by orders in both. Both are
+made once a run, by real appends, real checkpoints and real views.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
+from api.provenance import provenance_of
 from benching.appending import append
 from benching.bench import Bench
 from benching.growth import Grown, Growth
@@ -18,7 +19,6 @@ from benching.market import BATCH, batches
 from benching.turns import Turn, Turns, timed
 from ledger.application import Outcome
 from ledger.log.prover import Prover
-from projections.history import History
 
 PROOFS_A_TURN = 32
 PAGES_A_TURN = 128
@@ -51,25 +51,39 @@ def proofs(bench: Bench) -> Turns:
     def prover(grown: Grown) -> Ask:
         return Prover(grown.market.world.reader).prove
 
-    return _questions(bench, bench.some(PROOFS_A_TURN, least=2), prover)
+    return _questions(bench, bench.some(PROOFS_A_TURN, least=2), prover, _items)
 
 
 def provenance(bench: Bench) -> Turns:
-    """Ask the views for the history of items from anywhere in the log."""
+    """Ask what a buyer asks, of items from anywhere in the log; orders sold every other one."""
 
-    def history(grown: Grown) -> Ask:
-        return History(grown.market.world.reader).page
+    def told(grown: Grown) -> Ask:
+        reader, index = grown.market.world.reader, grown.index
+        return lambda item: provenance_of(reader, item, index)
 
-    return _questions(bench, bench.some(PAGES_A_TURN, least=2), history)
+    def mixed(grown: Grown, dice: Random, number: int) -> list[str]:
+        few = (number + 1) // 2
+        return dice.choices(grown.sold, k=few) + dice.choices(grown.items, k=number - few)
+
+    return _questions(bench, bench.some(PAGES_A_TURN, least=2), told, mixed)
 
 
-def _questions(bench: Bench, number: int, asker: Callable[[Grown], Ask]) -> Turns:
+def _items(grown: Grown, dice: Random, number: int) -> list[str]:
+    return dice.choices(grown.items, k=number)
+
+
+def _questions(
+    bench: Bench,
+    number: int,
+    asker: Callable[[Grown], Ask],
+    pick: Callable[[Grown, Random, int], list[str]],
+) -> Turns:
     growth, dice = Growth.of(bench), Random(SEED)  # noqa: S311 - the same items on every run
     large, small = asker(growth.large), asker(growth.small)
     while True:
         yield Turn(
-            ours=timed(partial(_ask, large, dice.choices(growth.large.items, k=number)), number),
-            base=timed(partial(_ask, small, dice.choices(growth.small.items, k=number)), number),
+            ours=timed(partial(_ask, large, pick(growth.large, dice, number)), number),
+            base=timed(partial(_ask, small, pick(growth.small, dice, number)), number),
             units=number,
         )
 

@@ -10,23 +10,36 @@ from functools import partial
 
 from sqlalchemy import make_url
 
-from benching.appending import answered, writing
+from benching.appending import answered, append, writing
 from benching.bench import Bench
 from benching.cores import pinned
-from benching.market import Market
+from benching.market import PARTIES, Market, batches
+from benching.trading import Shop, settle
+from ledger.application import Outcome
 from projections.runner import Runner
 
 SMALLER = 20
 STEP = 1_024
+SOLD = 128
 _KEEP_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A log, published and with its views, and the items that it had then."""
+    """A log, published and with its views: the items that it had then, and those that orders sold.
+
+    Attributes:
+        market: The log, which later lines of the benchmark let grow.
+        items: What was registered, half of it transferred since.
+        sold: Cards that were bought by an order each.
+        index: Of the last entry that the views showed then.
+
+    """
 
     market: Market
     items: list[str]
+    sold: list[str]
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +60,35 @@ class Growth:
 def _grow(bench: Bench) -> Growth:
     url, copy = bench.sqlite("large"), bench.sqlite("small")
     large = bench.enter(Market.create(url, bench))
-    _trade(large, bench.entries // SMALLER)
+    shop = Shop(large.world, bench.some(PARTIES, least=4))
+    number = bench.some(SOLD, least=4)
+    early = _sell(shop, number)
+    # What is set up and sold comes on top of the sizes that are asked for.
+    begun = large.world.size()
+    _trade(large, begun + bench.entries // SMALLER)
     _copy(url, copy)
     small = bench.enter(large.twin(copy))
     _keep(small)
     # The writer of the large log knows its streams from having written them.
     for item in small.items:
         small.ledger.stream(f"item/{item}")
-    grown = Grown(small, small.items)
+    grown = Grown(small, small.items, early, small.world.size() - 1)
     with _Keeper(large):
-        _trade(large, bench.entries)
+        _trade(large, begun + bench.entries)
+    late = _sell(shop, number)
     _keep(large)
-    return Growth(Grown(large, large.items), grown)
+    return Growth(Grown(large, large.items, early + late, large.world.size() - 1), grown)
+
+
+def _sell(shop: Shop, number: int) -> list[str]:
+    """Sell so many cards, from their registration to the merchant's money; return their names."""
+    shop.stock(number)
+    steps = shop.orders(number)
+    outcomes: list[Outcome] = []
+    for step in steps:
+        append(shop.ledger, batches(step), outcomes)
+    settle(outcomes)
+    return [made.item for made in steps[0]]
 
 
 def _trade(market: Market, entries: int) -> None:
