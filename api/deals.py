@@ -49,6 +49,7 @@ class Deal(NamedTuple):
     def document(self) -> dict[str, Any]:
         """Write what the item was bought as."""
         return {
+            "labels": list(self.line.labels),
             "line": self.number,
             "listing": self.line.listing,
             "merchant": self.line.merchant,

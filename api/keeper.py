@@ -13,6 +13,7 @@ from functools import partial
 
 from api.delivering import deliver_paid
 from api.house import House
+from api.labelling import Labeller
 from api.logs import logger
 from api.packing import NotPacked
 from api.timers import fire_due
@@ -57,6 +58,7 @@ class Keeper:
         self._shown: int | None = None
         self._failures: dict[str, str] = {}
         self._undelivered: set[tuple[str, int]] = set()
+        self._labeller = Labeller(house)
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -91,7 +93,7 @@ class Keeper:
         await self._turn()
 
     async def _turn(self) -> None:
-        """Bring the projections up to date, let timers fire, deliver, publish if it is time."""
+        """Bring the projections up to date, do what is due, deliver, publish if it is time."""
         self._woken.clear()
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._look_next_s or self._failures.keys() & _LOOKED_AT:
@@ -105,6 +107,7 @@ class Keeper:
             return
         if "disk" not in self._failures:
             await self._step("timers", partial(fire_due, self._house))
+            await self._step("labels", self._labeller.keep_up)
             await self._step("delivery", self._deliver)
         # Also on a disk that is nearly full: what was promised is published.
         now_s = asyncio.get_running_loop().time()

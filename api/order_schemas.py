@@ -19,6 +19,7 @@ class OrderLine(Shape):
     listing: str
     snapshot: str = Field(pattern=HEX32, description="Digest of the listing that was bought")
     merchant: str
+    labels: list[str] = Field(description="What the merchant had when the order was placed")
     item_class: str = Field(alias="class")
     price: str = Amount
     fee: str = Amount

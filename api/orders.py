@@ -41,6 +41,7 @@ def line_document(number: int, line: Line) -> dict[str, Any]:
         "fee": str(line.fee),
         "inspect_by": _time(line.inspect_by),
         "item": line.item,
+        "labels": list(line.labels),
         "line": number,
         "listing": line.listing,
         "merchant": line.merchant,

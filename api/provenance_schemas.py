@@ -27,6 +27,7 @@ class Sale(Shape):
     line: int
     listing: str
     merchant: str
+    labels: list[str] = Field(description="What the merchant had when the order was placed")
     snapshot: str = Field(pattern=HEX32, description="Digest of the listing as it was ordered")
     promises: str = Field(pattern=HEX32, description="Digest of what it promised")
 

@@ -100,6 +100,11 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "last-key": ("The last key cannot be given up", "不能放弃最后一把密钥"),
     "ledger-exists": ("There is a ledger already", "账本已存在"),
     "ledger-not-open": ("There is no ledger here", "此处没有账本"),
+    "labels-differ": (
+        "The trade policy gives the merchant other labels",
+        "该商家按现行交易政策应有的标识与此不同",
+    ),
+    "labels-unchanged": ("The merchant has these labels", "该商家的标识没有变化"),
     "line-delivered": ("The line was delivered already", "该订单行已交付"),
     "line-not-delivered": ("The line was not delivered yet", "该订单行尚未交付"),
     "line-not-held": ("Nothing is in escrow for this line", "该订单行没有托管资金"),

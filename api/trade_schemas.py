@@ -18,11 +18,19 @@ class Qualification(Shape):
     until: str = Field(pattern=TIME)
 
 
+class Label(Shape):
+    """What the trade policy calls a merchant."""
+
+    label: str
+    since: str = Field(pattern=TIME, description="Time of the entry that gave it")
+
+
 class Merchant(Shape):
-    """A merchant: its namespace, and what it is qualified for."""
+    """A merchant: its namespace, its labels, and what it is qualified for."""
 
     merchant: str
     namespace: str
+    labels: list[Label] = Field(description="By name")
     qualified: list[Qualification]
     head_index: int = Field(description="Index of the last entry of its stream")
 
@@ -33,6 +41,7 @@ class Listing(Shape):
     listing: dict[str, Any] = Field(description="The whole edit, as the merchant signed it")
     snapshot: str = Field(pattern=HEX32, description="Its digest")
     ended: bool
+    labels: list[Label] = Field(description="Those of its merchant now, by name")
     head_index: int = Field(description="Index of the last entry of its stream")
 
 

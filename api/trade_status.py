@@ -32,6 +32,8 @@ TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
     trade.ItemNotForSale: _CLASH,
     trade.ItemNotSold: _CLASH,
     trade.ItemReserved: _CLASH,
+    trade.LabelsDiffer: _CLASH,
+    trade.LabelsUnchanged: _CLASH,
     trade.LineDelivered: _CLASH,
     trade.LineNotDelivered: _CLASH,
     trade.LineNotHeld: _CLASH,

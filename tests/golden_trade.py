@@ -28,7 +28,7 @@ from tests.golden_story import HOUR_US, publisher_of
 from tests.goods import CARD_CLASS, ITEM_CLASS, place_in_escrow, register_card, withdraw_from_escrow
 from tests.money import pay_out, top_up
 from tests.orders import confirm_payment, expire_order, order_of, pay_order, place_order
-from tests.shops import end_listing, publish_listing, qualify, revoke_qualification
+from tests.shops import end_listing, publish_listing, qualify, revoke_qualification, update_labels
 from tests.terms import publish_terms, terms
 from tests.worlds import World
 
@@ -151,9 +151,10 @@ def _escrow(world: World) -> None:
 
     A card goes in a parcel where the order brought a key. Claims end in every way there is. Of the
     last order a line is delivered, one frozen, and one awaited; days have passed, and mia is
-    reviewed anew.
+    reviewed anew, now for goods of no named origin, so that it loses the label of a direct source.
     """
     qualify(world, "mia", "rex", namespace="mias", **{"class": CARD_CLASS})
+    update_labels(world, "mia", "platform-direct")
     world.register("ari")
     world.grant("ari", "arbitrator", second="ben")
     for number in range(11, 21):
@@ -191,6 +192,7 @@ def _escrow(world: World) -> None:
     open_claim(world, order, 2)
     for name in ("game-card", CARD_CLASS, ITEM_CLASS):
         qualify(world, "mia", "rex", namespace="mias", **{"class": name})
+    update_labels(world, "mia")
 
 
 def _bought(world: World, *cards: int, **changes: Any) -> str:

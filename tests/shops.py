@@ -46,6 +46,12 @@ def revoke_qualification(world: World, merchant: str, reviewer: str, item_class:
     return world.submit(Draft("revoke-qualification/1", reviewer, places, body, seal=seal))
 
 
+def update_labels(world: World, merchant: str, *labels: str) -> Accepted:
+    """Let the system record the labels that a merchant has now."""
+    body = {"labels": list(labels), "merchant": merchant}
+    return world.submit(Draft("update-labels/1", "system", [world.signs("system", "system")], body))
+
+
 def listing_body(listing: str, merchant: str, **changes: Any) -> dict[str, Any]:
     """A whole listing, with these fields replaced."""
     return {

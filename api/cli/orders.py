@@ -333,13 +333,16 @@ def _document(house: House, number: str) -> dict[str, Any]:
 
 def _show(out: Output, document: dict[str, Any]) -> None:
     table = Table(title=f"order {document['order']}", title_justify="left")
-    for name in ("line", "item", "price", "state", "delivered", "claims"):
+    for name in ("line", "item", "price", "state", "delivered", "claims", "labels"):
         table.add_column(name, no_wrap=name != "item")
     for line in document["lines"]:
         delivered = "yes" if line["delivered"] else "no"
         price = f"{line['price']} {document['currency']}"
         claims = str(len(line["claims"]))
-        table.add_row(str(line["line"]), line["item"], price, line["state"], delivered, claims)
+        table.add_row(
+            *(str(line["line"]), line["item"], price, line["state"], delivered, claims),
+            ", ".join(line["labels"]) or "-",
+        )
     due = document["timers"][0] if document["timers"] else None
     follows = f"; {due['rule']} at {due['due']}" if due else ""
     out.result(document, table, f"{document['state']}, {document['total']} in all{follows}")

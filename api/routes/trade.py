@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v1", tags=["trade"])
     openapi_extra=PUBLIC,
 )
 async def get_merchant(request: Request, rooms: Here, id: str) -> Response:  # noqa: A002
-    """Read the namespace of a merchant, and every class it is qualified for, with its end."""
+    """Read a merchant's namespace and labels, and every class it is qualified for, with its end."""
     read_query(request)
     party = check_id(id, field="path.id")
     return await _answer(request, rooms, await rooms.read(_merchant, rooms, party))
@@ -54,7 +54,7 @@ async def get_listing(
     namespace: str,
     id: str,  # noqa: A002
 ) -> Response:
-    """Read the last edit of a listing, its digest, and whether it has ended."""
+    """Read the last edit of a listing, its digest, its merchant's labels, whether it has ended."""
     read_query(request)
     name = check_item(f"{namespace}/{id}", field="path.id")
     return await _answer(request, rooms, await rooms.read(_listing, rooms, name))
@@ -87,6 +87,7 @@ def _merchant(rooms: Rooms, party: str) -> dict[str, Any]:
     now = rooms.house.clock.now()
     return {
         "head_index": found.head.index,
+        "labels": _labels(found.state),
         "merchant": party,
         "namespace": found.state.namespace,
         "qualified": [
@@ -101,13 +102,22 @@ def _merchant(rooms: Rooms, party: str) -> dict[str, Any]:
     }
 
 
+def _labels(merchant: states.Merchant) -> list[dict[str, str]]:
+    return [{"label": each.name, "since": format_time(each.since)} for each in merchant.labels]
+
+
 def _listing(rooms: Rooms, name: str) -> dict[str, Any]:
     found = stored_stream(rooms, listing_stream(name))
     if found is None or not isinstance(found.state, states.Listing):
         raise ListingNotFound("the log knows no such listing", listing=name)
+    merchant = stored_stream(rooms, merchant_stream(found.state.merchant))
+    # Who lists something was qualified before.
+    assert merchant is not None  # noqa: S101 - said above
+    assert isinstance(merchant.state, states.Merchant)  # noqa: S101 - by the stream's name
     return {
         "ended": found.state.ended,
         "head_index": found.head.index,
+        "labels": _labels(merchant.state),
         "listing": found.state.terms,
         "snapshot": found.state.snapshot,
     }

@@ -79,6 +79,7 @@ class OrdersMeaning:
         lines = [self._line(line, policy) for line in body["lines"]]
         pay_by = at + timedelta(seconds=min(line.periods["unpaid_s"] for line in lines))
         self._check_data(document["data"], lines, policy["merchant"]["fee_bp"], pay_by)
+        self._check_labels(document["data"], body)
         self.orders[name] = _Order(buyer, body["currency"], lines, pay_by)
         self._expect(name, _RESERVED)
 
@@ -131,6 +132,11 @@ class OrdersMeaning:
             raise _broken("an order with other fees", fees, data["fees"])
         if _moment(data["pay_by"]) != pay_by:
             raise _broken("an order with another time to pay", pay_by, data["pay_by"])
+
+    def _check_labels(self, data: dict[str, Any], body: dict[str, Any]) -> None:
+        labels = [self.shops.labels.get(line["merchant"], []) for line in body["lines"]]
+        if data["labels"] != labels:
+            raise _broken("an order with other labels", labels, data["labels"])
 
     def expect(self, name: str, type_: str, items: Iterable[str]) -> None:
         """Wait for an effect of this type on the stream of each of an order's items."""

@@ -4,6 +4,9 @@
                   the same; it lists only what it is qualified for at that time, and only there
   listing         an entry names the digest of the very listing that was signed, and the material
                   fields that differ from the edit before; what has ended is not published again
+  labels          a merchant has the labels that the trade policy in force gives it by the origins
+                  of its qualifications and its deposit, each change is one, and an order copies
+                  those that stand
 
 Specification: docs/spec.md section 11.
 """
@@ -16,6 +19,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ledger.proof.errors import Tampered
+from ledger.proof.meaning_terms import TermsMeaning
 from ledger.rules.digests import listing_digest
 
 _MATERIAL: Final = ("class", "price", "product", "promises", "region", "validity_days")
@@ -25,8 +29,11 @@ _MATERIAL: Final = ("class", "price", "product", "promises", "region", "validity
 class ShopsMeaning:
     """The merchants so far, and the last edit of every listing; None where it has ended."""
 
+    complete: bool = True
     spaces: dict[str, str] = field(default_factory=dict)
     until: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    origins: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    labels: dict[str, list[str]] = field(default_factory=dict)
     listings: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
     def qualify(self, command: dict[str, Any], owners: Mapping[str, str]) -> None:
@@ -47,6 +54,7 @@ class ShopsMeaning:
         if known != body["namespace"]:
             raise _broken("a merchant changed its namespace", known, body["namespace"])
         self.until[merchant, body["class"]] = _moment(body["until"])
+        self.origins[merchant, body["class"]] = body["origin"]
 
     def revoke(self, command: dict[str, Any]) -> None:
         """Remember a `revoke-qualification/1`.
@@ -60,6 +68,39 @@ class ShopsMeaning:
             raise _broken("a merchant was not reviewed by another", body["merchant"], None)
         if self.until.pop((body["merchant"], body["class"]), None) is None:
             raise _broken("what was revoked was not there", body["class"], None)
+
+    def label(self, document: dict[str, Any], body: dict[str, Any], terms: TermsMeaning) -> None:
+        """Check the entry of an `update-labels/1` under the trade policy in force.
+
+        No deposit was ever made: where the log is whole, nobody has a label that asks for one.
+
+        Raises:
+            Tampered: An invariant breaks.
+
+        """
+        name, given, at = body["merchant"], body["labels"], _moment(document["at"])
+        if given == self.labels.get(name, []):
+            raise _broken("labels changed to what they were", name, given, what="labels")
+        policy = terms.in_force(at)[1]
+        asked = {each["label"]: each for each in policy["merchant"]["labels"]} if policy else {}
+        origins = self._origins(name, at)
+        for label in sorted({*asked, *given}):
+            may = label in asked and asked[label]["origin"] in origins
+            least = asked[label]["deposit_min"] if may else []
+            if any(int(each["amount"]) for each in least):
+                may = not self.complete and label in given
+            if may != (label in given):
+                raise _broken("a merchant has other labels", label, given, what="labels")
+        self.labels[name] = given
+
+    def _origins(self, merchant: str, at: datetime) -> set[str | None]:
+        """Name the origins of what a merchant is qualified for; None is among them if any is."""
+        named: set[str | None] = set()
+        for who, item_class in self.origins:
+            until = self.until.get((who, item_class), at)
+            if who == merchant and at < until:
+                named |= {None, self.origins[who, item_class]}
+        return named
 
     def publish(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         """Check the entry of a `publish-listing/1` and remember the listing.

@@ -52,7 +52,7 @@ class TradeMeaning:
     namespaces: dict[str, str] = field(default_factory=dict)
     items: dict[str, Thing] = field(default_factory=dict)
     terms: TermsMeaning = field(default_factory=TermsMeaning)
-    shops: ShopsMeaning = field(default_factory=ShopsMeaning)
+    shops: ShopsMeaning = field(init=False)
     money: MoneyMeaning = field(init=False)
     orders: OrdersMeaning = field(init=False)
     escrow: EscrowMeaning = field(init=False)
@@ -61,6 +61,7 @@ class TradeMeaning:
     def __post_init__(self) -> None:
         """Begin with no money anywhere, and nothing ordered."""
         self.money = MoneyMeaning(self.complete)
+        self.shops = ShopsMeaning(self.complete)
         self.orders = OrdersMeaning(self.complete, self.shops, self.terms)
         self.escrow = EscrowMeaning(self.orders)
         self.claims = ClaimsMeaning(self.complete, self.escrow)
@@ -79,6 +80,9 @@ class TradeMeaning:
 
     def _unqualified(self, _document: dict[str, Any], command: dict[str, Any]) -> None:
         self.shops.revoke(command)
+
+    def _labelled(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.shops.label(document, command["body"], self.terms)
 
     def _listing(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.shops.publish(document, command)
@@ -178,6 +182,7 @@ TRADE_JUDGES: dict[str, _Judge] = {
     "trade-policy-published/1": TradeMeaning._terms,
     "merchant-qualified/1": TradeMeaning._merchant,
     "qualification-revoked/1": TradeMeaning._unqualified,
+    "labels-changed/1": TradeMeaning._labelled,
     "listing-published/1": TradeMeaning._listing,
     "listing-ended/1": TradeMeaning._listing_ended,
     "balance-topped-up/1": TradeMeaning._moved,

@@ -18,6 +18,7 @@ from ledger.rules import (
     escrow,
     imports,
     items,
+    labels,
     listings,
     merchants,
     opening,
@@ -40,7 +41,7 @@ from ledger.rules.text import b64decode
 _FAMILIES = (
     *(opening, parties, roles, items, imports),
     *(terms, merchants, listings, balances, cards, orders, payments),
-    *(delivery, escrow, refunds, claims, reveals, activations),
+    *(delivery, escrow, refunds, claims, reveals, activations, labels),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})

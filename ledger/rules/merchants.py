@@ -38,7 +38,7 @@ def merchant_of(given: Given) -> Merchant:
     found = given.view.stream(merchant_stream(party))
     if found is None:
         raise UnknownMerchant(f"{party} was never qualified", merchant=party)
-    return _merchant(found.state)
+    return as_merchant(found.state)
 
 
 def check_merchant_signs(given: Given, *, party: str) -> None:
@@ -59,7 +59,8 @@ def check_qualified(given: Given, merchant: Merchant, item_class: str) -> None:
         )
 
 
-def _merchant(state: State | None) -> Merchant:
+def as_merchant(state: State | None) -> Merchant:
+    """Take a state for what the stream's name says it is."""
     assert isinstance(state, Merchant)  # noqa: S101 - the stream's name says what it holds
     return state
 
@@ -77,7 +78,7 @@ def _qualify(given: Given) -> list[Fact]:
         raise QualificationEnded("the qualification ends before it begins", until=until)
     found = given.view.stream(merchant_stream(party))
     if found is not None:
-        _check_again(given, _merchant(found.state))
+        _check_again(given, as_merchant(found.state))
     return [Fact(merchant_stream(party), "merchant-qualified/1", {})]
 
 
@@ -111,8 +112,11 @@ def _qualified(state: State | None, entry: Entry) -> State:
     body = entry.command.body
     until = time_us(body["until"], field="command.body.until")
     fresh = Qualification(body["class"], body["origin"], until)
-    before = () if state is None else _without(_merchant(state), body["class"])
-    return Merchant(body["merchant"], body["namespace"], tuple(sorted((*before, fresh))))
+    merchant = (
+        Merchant(body["merchant"], body["namespace"], ()) if state is None else as_merchant(state)
+    )
+    others = _without(merchant, body["class"])
+    return merchant._replace(qualified=tuple(sorted((*others, fresh))))
 
 
 def _without(merchant: Merchant, item_class: str) -> tuple[Qualification, ...]:
@@ -133,7 +137,7 @@ def _revoke(given: Given) -> list[Fact]:
 
 def _revoked(state: State | None, entry: Entry) -> State:
     assert entry.command is not None  # noqa: S101 - derive makes this type with a command only
-    merchant = _merchant(state)
+    merchant = as_merchant(state)
     return merchant._replace(qualified=_without(merchant, entry.command.body["class"]))
 
 

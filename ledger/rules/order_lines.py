@@ -32,11 +32,12 @@ from ledger.rules.trade_state import Goods, Listing, Merchant
 
 
 class Asked(NamedTuple):
-    """One line of the body, and what the trade policy says of its class."""
+    """One line of the body, what the trade policy says of its class, and its merchant's labels."""
 
     line: dict[str, str]
     item_class: str
     periods: dict[str, Any]
+    labels: tuple[str, ...]
 
 
 def asked_lines(given: Given, terms: Published) -> list[Asked]:
@@ -80,7 +81,7 @@ def _asked(given: Given, number: int, terms: Published) -> Asked:
             f"{merchant.party} does not own the item", party=merchant.party, owner=item.owner
         )
     _check_goods(number, line["item"], item.goods, listing)
-    return Asked(line, item_class, periods)
+    return Asked(line, item_class, periods, merchant.label_names)
 
 
 def _listing(given: Given, number: int, line: dict[str, str]) -> Listing:

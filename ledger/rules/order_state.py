@@ -17,7 +17,8 @@ class Line(NamedTuple):
     """One item of an order, bought at a snapshot of a listing.
 
     `inspect_by` is set by delivery. `claims` are those open; while there is one, the line is
-    frozen. `claimed` counts those ever opened. `released` (with the fee), `refunded` and what is
+    frozen. `claimed` counts those ever opened. `labels` are those the merchant had when the order
+    was placed. `released` (with the fee), `refunded` and what is
     held add up to `price` from the payment on.
     """
 
@@ -36,6 +37,7 @@ class Line(NamedTuple):
     refunded: int = 0
     charged_back: int = 0
     claimed: int = 0
+    labels: tuple[str, ...] = ()
 
     @property
     def held(self) -> int:

@@ -94,7 +94,7 @@ def _data(given: Given, terms: Published, asked: list[Asked]) -> dict[str, Any]:
     return {
         "classes": [each.item_class for each in asked],
         "fees": [str(int(each.line["price"]) * fee_bp // _BP) for each in asked],
-        "labels": [[] for _ in asked],
+        "labels": [list(each.labels) for each in asked],
         "pay_by": later(given.at, unpaid_s),
         "tier": lowest_tier(terms),
     }
@@ -113,19 +113,19 @@ def lowest_tier(terms: Published) -> str:
 def _placed(_state: State | None, entry: Entry) -> State:
     assert entry.command is not None  # noqa: S101 - derive makes this type with a command only
     body, data = entry.command.body, entry.data
-    lines = zip(body["lines"], data["classes"], data["fees"], strict=True)
+    lines = zip(body["lines"], data["classes"], data["fees"], data["labels"], strict=True)
     return Order(
         entry.command.signers[0].party,
         body["key"],
         body["terms"],
         body["currency"],
         data["tier"],
-        tuple(_line(line, item_class, int(fee)) for line, item_class, fee in lines),
+        tuple(_line(line, name, int(fee), labels) for line, name, fee, labels in lines),
         time_us(data["pay_by"], field="data.pay_by"),
     )
 
 
-def _line(line: dict[str, str], item_class: str, fee: int) -> Line:
+def _line(line: dict[str, str], item_class: str, fee: int, labels: list[str]) -> Line:
     return Line(
         line["item"],
         line["listing"],
@@ -134,6 +134,7 @@ def _line(line: dict[str, str], item_class: str, fee: int) -> Line:
         int(line["price"]),
         fee,
         line["snapshot"],
+        labels=tuple(labels),
     )
 
 

@@ -278,3 +278,15 @@ class ActivatedAlready(Refused):
     """The item was activated before."""
 
     code = "activated-already"
+
+
+class LabelsUnchanged(Refused):
+    """The merchant has these very labels."""
+
+    code = "labels-unchanged"
+
+
+class LabelsDiffer(Refused):
+    """The trade policy in force does not give the merchant these labels."""
+
+    code = "labels-differ"

@@ -17,12 +17,25 @@ class Qualification(NamedTuple):
     until: int
 
 
+class Label(NamedTuple):
+    """What a trade policy calls a merchant, since an entry's time (microseconds)."""
+
+    name: str
+    since: int
+
+
 class Merchant(NamedTuple):
-    """A party that sells: its namespace, and what it is qualified for, by class."""
+    """A party that sells: its namespace, what it is qualified for by class, its labels by name."""
 
     party: str
     namespace: str
     qualified: tuple[Qualification, ...]
+    labels: tuple[Label, ...] = ()
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of its labels, sorted."""
+        return tuple(each.name for each in self.labels)
 
     def qualification(self, item_class: str) -> Qualification | None:
         """Find the qualification for a class, whether or not it has ended."""

@@ -479,6 +479,7 @@ def order_bodies() -> dict[str, dict[str, Any]]:
             **{**order, "item": "cards/9"},
             **{"outcome": "success", "platform": "steam", "time": TIME},
         },
+        "update-labels/1": {"labels": ["gold"], "merchant": "ann"},
         "reveal-card/1": {**order, "item": "cards/9", "line": 1},
         "open-claim/1": {**order, **claim, "kind": "key-invalid", "line": 1},
         "close-claim/1": {**claim, "outcome": "refund", "to_buyer": None},

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.rules.digests import listing_digest
+from ledger.rules.entries import read_entry
 from ledger.rules.text import format_time
 from tests.api.serving import Served, serve
 from tests.money import pay_out, top_up
@@ -19,7 +20,9 @@ from tests.shops import (
     publish_listing,
     qualify,
     revoke_qualification,
+    update_labels,
 )
+from tests.terms import publish_terms, terms
 
 GIFT = "/v1/listings/cards/gift"
 
@@ -64,6 +67,7 @@ def test_a_merchant_shows_what_it_is_qualified_for_and_what_has_ended(served: Se
     later = found["qualified"].pop()
     assert found == {
         "head_index": last.index,
+        "labels": [],
         "merchant": "mia",
         "namespace": "cards",
         "qualified": [
@@ -87,11 +91,24 @@ def test_a_listing_is_shown_as_it_was_published_last(served: Served) -> None:
     last = publish_listing(world, "cards/gift", "mia", region="global")
     body = listing_body("cards/gift", "mia", region="global")
 
-    expected = {"ended": False, "head_index": last.index, "listing": body}
+    expected = {"ended": False, "head_index": last.index, "labels": [], "listing": body}
     assert read(served, GIFT) == {**expected, "snapshot": listing_digest(body)}
     last = end_listing(world, "cards/gift", "mia")
-    expected = {"ended": True, "head_index": last.index, "listing": body}
+    expected = {"ended": True, "head_index": last.index, "labels": [], "listing": body}
     assert read(served, GIFT) == {**expected, "snapshot": listing_digest(body)}
+
+
+def test_labels_are_shown_with_since_when_also_beside_a_listing(served: Served) -> None:
+    world = served.world
+    publish_terms(world, terms())
+    qualify(world, "mia", "rex", origin="platform-direct")
+    publish_listing(world, "cards/gift", "mia")
+    given = update_labels(world, "mia", "platform-direct")
+    since = read_entry(world.reader.entries(given.index, given.index + 1)[0].entry).document["at"]
+
+    expected = [{"label": "platform-direct", "since": since}]
+    assert read(served, "/v1/merchants/mia")["labels"] == expected
+    assert read(served, GIFT)["labels"] == expected
 
 
 def test_a_balance_shows_what_it_holds_now(served: Served) -> None:

@@ -14,6 +14,7 @@ import { CLAIM_KINDS } from "./claims.mjs";
 import { ACTIVATION_KINDS } from "./activations.mjs";
 import { ESCROW_KINDS } from "./escrow.mjs";
 import { GOODS_KINDS, atHand } from "./goods.mjs";
+import { LABEL_KINDS } from "./labels.mjs";
 import { MONEY_KINDS } from "./money.mjs";
 import { ORDER_KINDS } from "./orders.mjs";
 import { REVEAL_KINDS } from "./reveals.mjs";
@@ -397,4 +398,5 @@ export const KINDS = Object.assign(Object.create(null), {
   ...CLAIM_KINDS,
   ...REVEAL_KINDS,
   ...ACTIVATION_KINDS,
+  ...LABEL_KINDS,
 });

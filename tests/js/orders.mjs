@@ -80,7 +80,7 @@ function place(given) {
   const data = {
     classes: periods.map((one) => one.class),
     fees: prices.map((price) => String((price * BigInt(terms.merchant.fee_bp)) / 10_000n)),
-    labels: periods.map(() => []),
+    labels: body.lines.map((line) => ledger.state(`merchant/${line.merchant}`).labels),
     pay_by: later(at, Math.min(...periods.map((one) => one.unpaid_s))),
     tier: terms.tiers.find((one) => one.credit_min === 0).tier,
   };

@@ -111,8 +111,10 @@ export const SHOP_KINDS = {
 /** Their event types (10.2). */
 export const SHOP_EVENTS = {
   "merchant-qualified/1": ({ before, body }) => {
-    const merchant = before ?? { namespace: body.namespace, until: new Map() };
+    const { namespace } = body;
+    const merchant = before ?? { namespace, until: new Map(), origins: new Map(), labels: [] };
     merchant.until.set(body.class, f.micros(body.until));
+    merchant.origins.set(body.class, body.origin);
     return merchant;
   },
   "qualification-revoked/1": ({ before, body }) => void before.until.delete(body.class),

@@ -6,6 +6,7 @@ import { ACTIVATION_EVENTS } from "./activations.mjs";
 import { CLAIM_EVENTS } from "./claims.mjs";
 import { ESCROW_EVENTS } from "./escrow.mjs";
 import { goodsEvents } from "./goods.mjs";
+import { LABEL_EVENTS } from "./labels.mjs";
 import { MONEY_EVENTS } from "./money.mjs";
 import { ORDER_EVENTS } from "./orders.mjs";
 import { REVEAL_EVENTS } from "./reveals.mjs";
@@ -186,4 +187,5 @@ export const EVENTS = Object.assign(Object.create(null), {
   ...CLAIM_EVENTS,
   ...REVEAL_EVENTS,
   ...ACTIVATION_EVENTS,
+  ...LABEL_EVENTS,
 });

@@ -18,6 +18,7 @@ from tests.databases import sqlite_file_url
 from tests.golden_trade import play
 from tests.js.exports import Forger
 from tests.js.test_js_verifier import NODE, ours, publish, said, theirs
+from tests.tamper.label_cases import DIRECT, DIRECT_SOURCE, LABEL_CASES, order
 from tests.tamper.order_cases import (
     ESCROW,
     EXPIRED,
@@ -63,6 +64,11 @@ def and_ben_holds(step: Callable[[World], Step], amount: int) -> Callable[[World
 
 HONEST: dict[str, Steps] = {
     "a card is registered and ordered": [card, lambda w: place(w, FREE)],
+    "a merchant gets a label, which its order copies": [
+        *DIRECT_SOURCE,
+        card,
+        lambda w: order(w, DIRECT),
+    ],
     "an order is paid from outside": [
         lambda w: confirm(w, WAITING, "funded", *ESCROW, amount=19_800)
     ],
@@ -84,6 +90,7 @@ HONEST: dict[str, Steps] = {
 }
 FORGED: dict[str, Steps] = {
     **{name: steps for name, (_, steps) in ORDER_CASES.items()},
+    **{name: steps for name, (_, steps) in LABEL_CASES.items()},
     "a balance pays more than it holds": [and_ben_holds(lambda w: pay(w, WAITING, "ben"), 0)],
     "a balance that holds another amount afterwards": [
         and_ben_holds(lambda w: confirm(w, PAID, "surplus", ("balance/ben", 5), amount=5), HELD)

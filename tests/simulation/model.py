@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.simulation.activations import Activations
+from tests.simulation.labels import Labels
 from tests.simulation.oracle import (
     Document,
     Fact,
@@ -21,7 +21,7 @@ from tests.simulation.oracle import (
 Hold = tuple[str, bool]  # owner, frozen
 
 
-class Model(Activations):
+class Model(Labels):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:

@@ -66,6 +66,7 @@ TABLE = """
     close-claim/1           buyer|merchant|arbitrator             -        yes claim!    reason
     reveal-card/1           owner                                 -        no  item!     -
     record-activation/1     buyer|system - no item! account,error,evidence
+    update-labels/1         system                                -        no  !         -
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -120,7 +121,7 @@ class State:
         self.items: dict[str, Document] = {}
         self.commands: dict[tuple[str, str], tuple[str, int]] = {}
         self.published: dict[int, str] = {}
-        self.merchants: dict[str, Document] = {}  # namespace, until of each class
+        self.merchants: dict[str, Document] = {}  # namespace, labels, its classes
         self.listings: dict[str, Document] = {}  # the last edit's body, whether it ended
         self.accounts: dict[tuple[str, str], int] = {}  # account, currency
         self.terms: list[tuple[str, int, int]] = []  # trade policies: digest, since, notice days

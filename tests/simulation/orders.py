@@ -45,7 +45,7 @@ class Orders(Stock):
         data = {
             "classes": classes,
             "fees": [str(price * terms["merchant"]["fee_bp"] // 10_000) for price in prices],
-            "labels": [[] for _ in prices],
+            "labels": [self.merchants[line["merchant"]]["labels"] for line in body["lines"]],
             "pay_by": text(at + wait * 1_000_000),
             "tier": tier,
         }

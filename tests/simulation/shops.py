@@ -59,11 +59,14 @@ class Shops(Goods):
     def fold_shop(self, type_: str, body: Document) -> None:
         """Change what an entry about a merchant or a listing changes."""
         if type_ == "merchant-qualified/1":
-            fresh = {"namespace": body["namespace"], "until": {}}
+            fresh = {"namespace": body["namespace"], "until": {}, "origin": {}, "labels": []}
             merchant = self.merchants.setdefault(body["merchant"], fresh)
             merchant["until"][body["class"]] = us(body["until"])
+            merchant["origin"][body["class"]] = body["origin"]
         elif type_ == "qualification-revoked/1":
             del self.merchants[body["merchant"]]["until"][body["class"]]
+        elif type_ == "labels-changed/1":
+            self.merchants[body["merchant"]]["labels"] = body["labels"]
         elif type_ == "listing-published/1":
             self.listings[body["listing"]] = {"body": body, "ended": False}
         else:

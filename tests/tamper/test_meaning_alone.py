@@ -21,6 +21,7 @@ from ledger.rules.model import Fact, Given
 from ledger.rules.text import format_time
 from tests.js.exports import Forger
 from tests.tamper.escrow_cases import ESCROW_CASES
+from tests.tamper.label_cases import LABEL_CASES
 from tests.tamper.market import SIZE, Market
 from tests.tamper.operator import forger
 from tests.tamper.order_cases import ORDER_CASES
@@ -209,6 +210,7 @@ CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
     **TRADE_CASES,
     **ORDER_CASES,
     **ESCROW_CASES,
+    **LABEL_CASES,
 }
 
 

@@ -59,6 +59,7 @@ def test_a_sale_shows_its_price_and_what_the_listing_promised_then(traded: World
     assert (made["type"], made["owner"], made["sale"]) == ("card-registered/1", "mia", None)
     assert (sale["owner"], sale["price"]) == ("lou", {"amount": "9900", "currency": "CNY"})
     assert sale["sale"] == {
+        "labels": ["platform-direct"],
         "line": 1,
         "listing": "mias/points",
         "merchant": "mia",

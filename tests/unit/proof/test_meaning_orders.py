@@ -41,7 +41,7 @@ def trading(*, complete: bool = True) -> OrdersMeaning:
     body = {"effective_at": None, "policy": POLICY, "replaces": None}
     policies.take({"at": NOON}, {"body": body})
     for each in ("card", "sword"):
-        more = {"class": each, "until": later(10_000)}
+        more = {"class": each, "origin": None, "until": later(10_000)}
         body = {"merchant": "mia", "namespace": "cards", **more}
         signers = [{"party": "mia"}, {"party": "rex"}]
         shops.qualify({"body": body, "signers": signers}, {"cards": "mia"})
@@ -86,6 +86,7 @@ def place(
         **changes,
     }
     said = {"classes": ["card", "sword"], "fees": ["247", "12"], "pay_by": later(900, at=at)}
+    said["labels"] = [[] for _ in body["lines"]]
     document = {"at": at, "data": said | (data or {}), "stream": stream}
     meaning.place(document, {"body": body, "signers": [{"party": by}]}, OWNERS.get)
 
@@ -534,3 +535,13 @@ def test_only_the_streams_of_an_order_and_its_claims_move_its_escrow() -> None:
         assert broken("held", act) == ("escrow of no line of the order", stream, account)
     act = lambda: moving(meaning, f"escrow/{ORDER}/1", currency="ETH")  # noqa: E731
     assert broken("held", act) == ("escrow in another currency", "CNY", "ETH")
+
+
+@pytest.mark.parametrize("said", [[["gold"], []], [[], []], [["gold", "new"], ["gold"]]])
+def test_an_order_copies_the_labels_that_stand(said: list[list[str]]) -> None:
+    meaning = trading()
+    meaning.shops.labels["mia"] = ["gold"]
+    with pytest.raises(Tampered, match="an order with other labels") as caught:
+        place(meaning, data={"labels": said})
+    assert (caught.value.field, caught.value.expected) == ("order", "[['gold'], ['gold']]")
+    place(meaning, data={"labels": [["gold"], ["gold"]]})

@@ -8,15 +8,18 @@ import pytest
 
 from ledger.proof.errors import Tampered
 from ledger.proof.meaning_shops import ShopsMeaning
+from ledger.proof.meaning_terms import TermsMeaning
 from ledger.rules.digests import listing_digest
 from tests.shops import listing_body
+from tests.terms import terms
 
 NOON, LATER = "2026-12-01T12:00:00.000000Z", "2026-12-02T12:00:00.000000Z"
 OWNERS = {"cards": "mia", "toys": "tom", "more": "mia"}
 
 
 def qualifying(*, by: tuple[str, str] = ("mia", "rex"), **changes: Any) -> dict[str, Any]:
-    body = {"class": "game-card", "merchant": "mia", "namespace": "cards", "until": LATER}
+    body = {"class": "game-card", "merchant": "mia", "namespace": "cards", "origin": None}
+    body["until"] = LATER
     return {"body": body | changes, "signers": [{"party": party} for party in by]}
 
 
@@ -198,3 +201,94 @@ def test_only_its_merchant_ends_a_listing() -> None:
     with pytest.raises(Tampered) as caught:
         end(meaning, by="tom")
     assert said(caught.value) == ("listing", "a listing was ended by another", "mia", "tom")
+
+
+def small_policy(*labels: tuple[str, str | None, str]) -> TermsMeaning:
+    """A trade policy in force since noon that gives labels: name, origin, least deposit."""
+    policies = TermsMeaning()
+    given = [
+        {"deposit_min": [{"amount": least, "currency": "CNY"}], "label": name, "origin": origin}
+        for name, origin, least in labels
+    ]
+    policy = terms()
+    policy["merchant"]["labels"] = given
+    body = {"effective_at": None, "policy": policy, "replaces": None}
+    policies.take({"at": NOON}, {"body": body})
+    return policies
+
+
+POLICY = small_policy(("direct", "maker", "0"), ("gold", None, "5"), ("known", None, "0"))
+
+
+def label(meaning: ShopsMeaning, *labels: str, at: str = NOON, merchant: str = "mia") -> None:
+    meaning.label({"at": at}, {"labels": list(labels), "merchant": merchant}, POLICY)
+
+
+def sourced(*, complete: bool = True) -> ShopsMeaning:
+    meaning = ShopsMeaning(complete)
+    meaning.qualify(qualifying(origin="maker"), OWNERS)
+    return meaning
+
+
+def test_a_merchant_gets_the_labels_of_its_reviews_and_loses_them_with_those() -> None:
+    meaning = sourced()
+    label(meaning, "direct", "known")
+    assert meaning.labels == {"mia": ["direct", "known"]}
+    meaning.qualify(qualifying(), OWNERS)
+    label(meaning, "known")
+    label(meaning, at=LATER)
+    assert meaning.labels == {"mia": []}
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (("direct", "gold", "known"), "gold"),
+        (("direct",), "known"),
+        (("known",), "direct"),
+        (("best", "direct", "known"), "best"),
+    ],
+)
+def test_a_merchant_has_the_very_labels_that_the_policy_gives(
+    labels: tuple[str, ...], found: str
+) -> None:
+    with pytest.raises(Tampered, match="a merchant has other labels") as caught:
+        label(sourced(), *labels)
+    assert (caught.value.field, caught.value.expected) == ("labels", found)
+
+
+def test_a_revoked_review_gives_no_label() -> None:
+    meaning = sourced()
+    meaning.revoke({"body": {"class": "game-card", "merchant": "mia"}, "signers": [{"party": "x"}]})
+    with pytest.raises(Tampered, match="a merchant has other labels"):
+        label(meaning, "direct", "known")
+
+
+def test_the_review_of_another_merchant_gives_no_label() -> None:
+    with pytest.raises(Tampered, match="a merchant has other labels"):
+        label(sourced(), "direct", "known", merchant="tom")
+
+
+def test_a_change_of_labels_is_one() -> None:
+    meaning = sourced()
+    label(meaning, "direct", "known")
+    with pytest.raises(Tampered, match="labels changed to what they were"):
+        label(meaning, "direct", "known")
+    with pytest.raises(Tampered, match="labels changed to what they were"):
+        label(meaning, merchant="tom")
+
+
+def test_a_part_of_a_log_does_not_judge_a_label_that_asks_for_a_deposit() -> None:
+    meaning = sourced(complete=False)
+    label(meaning, "direct", "gold", "known")
+    label(meaning, "direct", "known")
+    with pytest.raises(Tampered, match="a merchant has other labels"):
+        label(meaning, "direct", "gold")
+    with pytest.raises(Tampered, match="a merchant has other labels"):
+        label(meaning, "direct", "gold", "known", at=LATER)
+
+
+def test_before_any_policy_nobody_has_a_label() -> None:
+    body = {"labels": ["known"], "merchant": "mia"}
+    with pytest.raises(Tampered, match="a merchant has other labels"):
+        sourced().label({"at": NOON}, body, TermsMeaning())

@@ -87,9 +87,9 @@ def trading() -> Small:
     return small
 
 
-def qualified(small: Small, name: str, hours: int = 48) -> None:
+def qualified(small: Small, name: str, hours: int = 48, origin: str | None = None) -> None:
     until = format_time(small.at + hours * HOUR_US)
-    body = {"class": name, "merchant": "shop", "namespace": "cards", "origin": None}
+    body = {"class": name, "merchant": "shop", "namespace": "cards", "origin": origin}
     places = [("shop", "merchant"), ("ann", "reviewer")]
     small.act("qualify-merchant/1", *places, **body, until=until)
 
@@ -178,7 +178,9 @@ def run(small: Small, command: Command) -> Command:
 
 def traded(small: Small) -> None:
     """In another log of `shop`, `ann` and `eve`: one order is paid, one expires."""
-    qualified(small, "point-card")
+    qualified(small, "point-card", origin="platform-direct")
+    named = {"labels": ["platform-direct"], "merchant": "shop"}
+    small.act("update-labels/1", ("system", "system"), **named)
     small.act("publish-listing/1", ("shop", "merchant"), **listing("cards/gift-2"))
     pinned = {"terms": terms_digest(terms()), "agreement": terms()["agreement"]}
     for number, item in enumerate(("cards/o1", "cards/o2")):

@@ -23,6 +23,7 @@ from tests.unit.rules.test_cards import (
     stocked,
     withdrawing,
 )
+from tests.unit.rules.test_labels import DIRECT, direct, labelling
 from tests.unit.rules.test_shops import (
     GIFT,
     ending,
@@ -161,3 +162,16 @@ def _item_reserved() -> Found:
     small = placed()
     reserved(small, CARD)
     return expect(small, withdrawing(small), item=CARD, order="some order")
+
+
+@refusal(trade_errors.LabelsUnchanged)
+def _labels_unchanged() -> Found:
+    small = direct()
+    small.do(labelling(small, DIRECT))
+    return expect(small, labelling(small, DIRECT), merchant="shop")
+
+
+@refusal(trade_errors.LabelsDiffer)
+def _labels_differ() -> Found:
+    small = direct()
+    return expect(small, labelling(small, "gold"), merchant="shop", labels=DIRECT)
