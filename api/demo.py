@@ -15,7 +15,8 @@ from api.folder import LedgerFolder
 from api.house import House
 from api.keystore import keystore_of
 from api.market import Dice, Market
-from api.marketday import OPENS_AT, POLICY, SEED, MarketDay
+from api.marketday import NAMESPACES, OPENS_AT, POLICY, SEED, MarketDay
+from api.tradeday import TradeDay
 from ledger.clock import FixedClock
 from ledger.errors import LedgerExists
 from ledger.signer import LocalSigner
@@ -27,7 +28,18 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the day came to. `item` and `party` are good for trying the other commands on."""
+    """What the day came to; what it names is good for trying the other commands on.
+
+    Attributes:
+        item: One with a long history, which can be traded on.
+        party: Who owns it.
+        commands, accepted, refused: How many, the refused ones by code.
+        checkpoints: How many were published.
+        merchant: Who sells cards, with its key in the keystore.
+        product: Namespace of those cards.
+        order: One that is delivered and not accepted yet.
+
+    """
 
     item: str
     party: str
@@ -35,6 +47,9 @@ class Summary:
     accepted: int
     refused: dict[str, int]
     checkpoints: int
+    merchant: str
+    product: str
+    order: str
 
     def document(self) -> dict[str, Any]:
         """Write it as JSON."""
@@ -45,6 +60,9 @@ class Summary:
             "accepted": self.accepted,
             "refused": self.refused,
             "checkpoints": self.checkpoints,
+            "merchant": self.merchant,
+            "product": self.product,
+            "order": self.order,
         }
 
 
@@ -74,6 +92,8 @@ def play(folder: Path, *, origin: str | None = None, progress: Progress) -> Summ
         market = Market(house, clock, dice)
         day = MarketDay(market)
         day.play(progress)
+        shop = card_shop(market, day)
+        shop.play()
         house.runner.catch_up()
         for party in (*day.members, *day.merchants):
             keep_key(house, party, market.wallets[party][-1])
@@ -87,10 +107,20 @@ def play(folder: Path, *, origin: str | None = None, progress: Progress) -> Summ
             accepted,
             refused,
             market.checkpoints + 1,
+            shop.merchant,
+            shop.namespace,
+            shop.order,
         )
         text = json.dumps(summary.document(), ensure_ascii=False, indent=2) + "\n"
         write_whole(folder / DEMO_FILE, text.encode())
     return summary
+
+
+def card_shop(market: Market, day: MarketDay) -> TradeDay:
+    """Let the first merchant sell card keys, in the namespace that it has."""
+    owns = dict(zip(day.merchants, NAMESPACES, strict=True))
+    merchant, rival, *_ = day.merchants
+    return TradeDay(market, merchant, owns[merchant], (rival, owns[rival]), day.members)
 
 
 def keep_key(house: House, party: str, key: LocalSigner) -> None:

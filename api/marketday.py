@@ -45,6 +45,8 @@ _GOODS = (
     ("sheet-master", "software-licence", "表格大师 年度版"),
     ("curios", "other", "纪念徽章"),
 )
+NAMESPACES = tuple(namespace for namespace, _, _ in _GOODS)
+"""Of the merchants, in their order."""
 _FREEZE = (
     ("reported-stolen", "report-withdrawn"),
     ("in-dispute", "dispute-ended"),

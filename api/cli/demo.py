@@ -44,7 +44,7 @@ def run(
     out = Output(as_json=as_json)
     summary = played(folder)
     if summary is None:
-        out.say("Forty members and eight merchants trade for a day ...")
+        out.say("Forty members and eight merchants trade for a day, then one sells card keys ...")
         with out.progress("the market day") as step:
             summary = play(folder, origin=origin, progress=step)
     else:
@@ -96,6 +96,7 @@ def _shown(
         f"Try: {program} history {summary.item} --dir {folder}",
         f"     {program} prove {summary.item} --dir {folder} -o item.tlog-proof",
         f"     {program} verify item.tlog-proof --vkey @{folder}/vkey",
+        f"     {program} order show {summary.order} --dir {folder}",
         f"     {program} entry disclosures {rows[0].entry_index} --as {rows[0].to_party} "
         f"--dir {folder}",
     ]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from api.demo import card_shop
 from api.folder import LedgerFolder
 from api.market import Dice, Market
 from api.marketday import OPENS_AT, POLICY, SEED, MarketDay
@@ -107,6 +108,41 @@ def test_the_demo_leaves_its_parties_keys_where_they_are_found(
     assert all(holders[key["id"]] == key["party"] for key in kept["keys"])
 
 
+def test_the_demo_leaves_a_card_shop_to_try_the_other_commands_on(
+    program: Program, demo: Path, tmp_path: Path
+) -> None:
+    told = program.json("demo", "--dir", demo, "--no-serve")
+    file = tmp_path / "keys.csv"
+    file.write_text("key\nNEW-CARD-1\nnew card 1\n")
+
+    shown = program.json("order", "show", told["order"], "--dir", demo)
+    named = {"merchant": told["merchant"], "product": told["product"]}
+    options = [f"--{name}={value}" for name, value in named.items()]
+    uploaded = program.json("cards", "upload", file, "--dir", demo, *options)
+    accepted = program.json("order", "accept", told["order"], "--dir", demo, "--as", shown["buyer"])
+    balance = program.json("trial-balance", "--dir", demo)
+
+    assert {name: uploaded[name] for name in ("rows", "accepted", "duplicates", "rejected")} == {
+        "rows": 2,
+        "accepted": 1,
+        "duplicates": 1,
+        "rejected": 0,
+    }
+    assert [line["state"] for line in shown["lines"]] == ["held"]
+    assert [line["state"] for line in accepted["lines"]] == ["released"]
+    assert balance["unbalanced"] is None
+    assert (
+        told["refused"].items()
+        >= {
+            "card-duplicate": 3,  # in another spelling
+            "card-rejected": 1,  # another merchant's
+            "claim-open": 1,  # money that a claim froze
+            "delivery-late": 1,
+            "line-delivered": 1,  # a second time
+        }.items()
+    )
+
+
 def test_the_demo_is_shown_to_people(program: Program, demo: Path) -> None:
     ran = program("demo", "--dir", demo, "--no-serve")
 
@@ -146,7 +182,10 @@ def test_the_same_dice_play_the_same_day(tmp_path: Path, monkeypatch: pytest.Mon
             random=dice,
             policy=POLICY,
         ) as house:
-            MarketDay(Market(house, clock, dice)).play(lambda _done, _all: None)
+            market = Market(house, clock, dice)
+            day = MarketDay(market)
+            day.play(lambda _done, _all: None)
+            card_shop(market, day).play()
             heads.append(house.recorder.head())
 
     assert heads[0] == heads[1]

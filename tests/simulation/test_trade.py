@@ -8,6 +8,8 @@ step each promise is held against every stored entry (`tests.simulation.promises
 from __future__ import annotations
 
 import base64
+import gc
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -31,7 +33,7 @@ from tests.simulation.test_escrow import EscrowHistories
 from tests.simulation.test_shops import ShopHistories
 
 STEPS, PARTS, SHARE, FULL_TIMES = 50, 10, 50, 10
-ON_EACH = 5
+ON_EACH = 3
 DEADLY = (
     *(CrashPoint.DECIDED, CrashPoint.INDEXED, CrashPoint.INSERTED, CrashPoint.BEFORE_COMMIT),
     *(CrashPoint.COMMIT_SENT, CrashPoint.COMMITTED, CrashPoint.ACKNOWLEDGED),
@@ -196,4 +198,8 @@ def test_random_histories_of_trade_keep_every_promise(template: Any, part: int) 
 
 
 def test_histories_of_trade_keep_every_promise_on_each_database(fresh_market: Any) -> None:
-    run_histories(partial(TradeHistories, fresh_market), share=ON_EACH, steps=STEPS)
+    with warnings.catch_warnings():
+        # Who dies closes no connection.
+        warnings.simplefilter("ignore", ResourceWarning)
+        run_histories(partial(TradeHistories, fresh_market), share=ON_EACH, steps=STEPS)
+        gc.collect()
