@@ -7,7 +7,7 @@ begins, so lines are looked at then.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 Document = dict[str, Any]
@@ -20,7 +20,7 @@ class Promises:
     """All promises, over a log that is read from its first entry on."""
 
     def __init__(self) -> None:
-        self.accounts: Counter[tuple[str, str]] = Counter()
+        self.accounts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.orders: dict[str, Document] = {}
         self.lines: dict[Line, Document] = {}
         self.claims: dict[str, Line] = {}
@@ -46,11 +46,11 @@ class Promises:
         postings = entry["data"].get("postings", [])
         sums: Counter[str] = Counter()
         for one in postings:
-            amount, place = int(one["amount"]), (one["account"], one["currency"])
+            amount, held = int(one["amount"]), self.accounts[one["account"]]
             sums[one["currency"]] += amount
-            self.accounts[place] += amount
+            held[one["currency"]] += amount
             if one["account"].startswith(NEVER_BELOW_ZERO):
-                assert self.accounts[place] >= 0, entry
+                assert held[one["currency"]] >= 0, entry
             if one["account"].startswith("escrow/") and amount < 0:
                 self.check_frozen(one["account"], entry)
         assert not any(sums.values()), entry
@@ -64,8 +64,7 @@ class Promises:
     # A line's money is in one place, and all of it; nobody is left with nothing
 
     def held(self, line: Line) -> int:
-        account = f"escrow/{line[0]}/{line[1]}"
-        return sum(sum_ for (name, _), sum_ in self.accounts.items() if name == account)
+        return self.accounts[f"escrow/{line[0]}/{line[1]}"].total()
 
     def check_lines(self) -> None:
         for place, line in self.lines.items():

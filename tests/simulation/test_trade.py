@@ -191,10 +191,22 @@ def with_registry(open_market: Open) -> Iterator[Market]:
             market.close()
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_random_histories_of_trade_keep_every_promise(template: Any, part: int) -> None:
+def keep_every_promise(template: Any, part: int) -> None:
     machine = seed(part)(partial(TradeHistories, template.copy))
     run_histories(machine, share=SHARE, steps=STEPS, full_times=FULL_TIMES)
+
+
+# Two classes, so that two processes share the work.
+class TestEvenSeeds:
+    @pytest.mark.parametrize("part", range(0, PARTS, 2))
+    def test_random_histories_of_trade_keep_every_promise(self, template: Any, part: int) -> None:
+        keep_every_promise(template, part)
+
+
+class TestOddSeeds:
+    @pytest.mark.parametrize("part", range(1, PARTS, 2))
+    def test_random_histories_of_trade_keep_every_promise(self, template: Any, part: int) -> None:
+        keep_every_promise(template, part)
 
 
 def test_histories_of_trade_keep_every_promise_on_each_database(fresh_market: Any) -> None:
