@@ -21,10 +21,11 @@ from ledger.record.tables import (
     DISCLOSURE,
     ENTRY,
     HEAD,
+    PARCEL,
     REGISTERED_KEY,
     TILE,
 )
-from ledger.rules.entries import read_entry
+from ledger.rules.entries import Entry, read_entry
 from ledger.rules.errors import RuleError, UnknownKind
 from ledger.rules.kinds import registered_key
 from projections.tables import POSITION as VIEW_POSITION
@@ -54,6 +55,7 @@ def publish(copy: Copy, entries: Sequence[bytes], *, keep: int) -> bytes:
     note = sign_note(text, name=world.origin, public=signer.public, sign=signer.sign)
     with copy.begin() as connection:
         _cut(connection, keep)
+        _forget_parcels(connection, copy.market.entries[keep:])
         kept = copy.market.entries[:keep]
         digests = {entry.leaf: entry.command.digest for entry in kept if entry.command}
         for index, raw in enumerate(entries[keep:], start=keep):
@@ -75,6 +77,16 @@ def _cut(connection: Connection, keep: int) -> None:
     for table in VIEW_ROWS:
         connection.execute(delete(table))
     connection.execute(update(VIEW_POSITION).values(size=0))
+
+
+def _forget_parcels(connection: Connection, gone: Sequence[Entry]) -> None:
+    """Delete what was stored with deliveries that are in the log no more."""
+    for entry in gone:
+        if entry.type == "lines-delivered/1" and entry.command is not None:
+            body = entry.command.body
+            lines = [each["line"] for each in body["parcels"]]
+            mine = (PARCEL.c.order_id == body["order"], PARCEL.c.line.in_(lines))
+            connection.execute(delete(PARCEL).where(*mine))
 
 
 def _insert(connection: Connection, index: int, raw: bytes, digests: dict[str, str]) -> None:
