@@ -73,6 +73,7 @@ class Histories(RuleBasedStateMachine):
 
     # The methods that each send a command; a name that stands there twice comes up twice as often.
     actions: ClassVar[tuple[str, ...]]
+    busyness: ClassVar[int] = BUSY
 
     def __init__(self, open_market: Open) -> None:
         """Open the market that the history begins with."""
@@ -265,7 +266,7 @@ class Histories(RuleBasedStateMachine):
     def busy(self, seed: int) -> None:
         """Send some commands of any kind."""
         dice = Random(f"{seed} {len(self.made)}")  # noqa: S311
-        for name in dice.choices(self.actions, k=BUSY):
+        for name in dice.choices(self.actions, k=self.busyness):
             getattr(self, name)(dice)
             self.world.clock.advance(dice.choice((0, 0, 0, 1, HOUR_US)))
 
