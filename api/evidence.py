@@ -9,7 +9,6 @@ buyer can make one of another card. Specification: docs/spec.md section 7.2.
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from api.config import PRIVATE_FILE
 from ledger.cards.commitments import Opening, check_opening, read_opening, write_opening
 from ledger.cards.parcels import PARCEL_BYTES_MAX, Address, open_parcel, parcel_digest
 from ledger.errors import CommitmentDiffers, ParcelRefused
@@ -33,6 +31,7 @@ from ledger.rules.errors import Malformed
 from ledger.rules.items import item_stream
 from ledger.rules.orders import LINES_MAX, order_stream
 from ledger.rules.text import b64decode
+from ledger.signer import write_private
 
 DELIVERED, ANOTHER, UNREADABLE = "delivered", "another-card", "unreadable"
 REVEALED: Final = "revealed"
@@ -122,16 +121,56 @@ def _delivery(entries: list[Entry], origin: str, order: str, line: int) -> Deliv
     lines: list[dict[str, Any]] = [] if placed is None else placed[1].body["lines"]
     if placed is None or line > len(lines):
         raise _refused(order, line, "the proof is not of this order")
-    item = lines[line - 1]["item"]
+    address = _address(entries, origin, lines[line - 1]["item"], order, line)
+    for entry, command in _own(entries, order_stream(order), "lines-delivered/1"):
+        for each in command.body["parcels"]:
+            if each["line"] == line:
+                key, digest = placed[1].body["key"], each["parcel"]
+                return Delivery(address, key, digest, command.by, entry.index)
+    raise _refused(order, line, "the proof has no delivery of it")
+
+
+def _address(entries: list[Entry], origin: str, item: str, order: str, line: int) -> Address:
     for _, registration in _own(entries, item_stream(item), TYPE):
         card = registration.body
-        address = Address(origin, order, line, item, card["product"], card["card"])
-        for entry, command in _own(entries, order_stream(order), "lines-delivered/1"):
-            for each in command.body["parcels"]:
-                if each["line"] == line:
-                    key, digest = placed[1].body["key"], each["parcel"]
-                    return Delivery(address, key, digest, command.by, entry.index)
-    raise _refused(order, line, "the proof has no delivery of it")
+        return Address(origin, order, line, item, card["product"], card["card"])
+    raise _refused(order, line, "the proof is of no card")
+
+
+def promised_in(proof: bytes, vkey: str, *, item: str, order: str, line: int) -> Address:
+    """Verify a proof that begins with the registration of a card, and read what was promised.
+
+    Args:
+        proof: Of the item at that entry or any later one.
+        vkey: The log's verifier key, as the caller trusts it.
+        item: The item that was bought, `NS/ID`.
+        order: Id of the order.
+        line: Its line, from 1.
+
+    Raises:
+        VerificationError: The proof does not hold, or is not of this log.
+        ParcelRefused: It is of no card.
+
+    """
+    origin = VerifierKey.parse(vkey).name
+    return _address(proven_entries(proof, vkey), origin, item, order, line)
+
+
+def check_delivered(delivery: Delivery, parcel: Parcel) -> None:
+    """Hold a parcel and an order's private key against what the log names, unopened.
+
+    Raises:
+        ParcelRefused: It is another parcel, or another order's key: it shows nothing.
+
+    """
+    order, line = delivery.address.order, delivery.address.line
+    if delivery.digest is None or delivery.key is None:
+        raise _refused(order, line, "the line was delivered without a parcel")
+    if parcel_digest(parcel.sealed) != delivery.digest:
+        raise _refused(order, line, "it is not the parcel that was delivered")
+    own = X25519PrivateKey.from_private_bytes(parcel.key).public_key()
+    if own.public_bytes_raw() != b64decode(delivery.key, field="key"):
+        raise _refused(order, line, "the key is not that of the order")
 
 
 def examine(evidence: Evidence, vkey: str) -> Finding:
@@ -157,14 +196,7 @@ def examine(evidence: Evidence, vkey: str) -> Finding:
 
 
 def _examine_parcel(delivery: Delivery, parcel: Parcel) -> Finding:
-    order, line = delivery.address.order, delivery.address.line
-    if delivery.digest is None or delivery.key is None:
-        raise _refused(order, line, "the line was delivered without a parcel")
-    if parcel_digest(parcel.sealed) != delivery.digest:
-        raise _refused(order, line, "it is not the parcel that was delivered")
-    own = X25519PrivateKey.from_private_bytes(parcel.key).public_key()
-    if own.public_bytes_raw() != b64decode(delivery.key, field="key"):
-        raise _refused(order, line, "the key is not that of the order")
+    check_delivered(delivery, parcel)
     try:
         opening = open_parcel(delivery.address, parcel.sealed, private=parcel.key)
     except CommitmentDiffers:
@@ -182,21 +214,18 @@ def write_evidence(file: Path, evidence: Evidence) -> None:
         OSError: There is such a file already, or it cannot be written.
 
     """
-    parcel = evidence.shown if isinstance(evidence.shown, Parcel) else None
+    shown = evidence.shown
+    parcel = shown if isinstance(shown, Parcel) else None
     document = {
         "key": None if parcel is None else b64encode(parcel.key).decode(),
         "line": evidence.line,
-        "opening": None
-        if isinstance(evidence.shown, Parcel)
-        else write_opening(CARD, evidence.shown),
+        "opening": None if isinstance(shown, Parcel) else write_opening(CARD, shown),
         "order": evidence.order,
         "parcel": None if parcel is None else b64encode(parcel.sealed).decode(),
         "proof": b64encode(evidence.proof).decode(),
         "schema": 1,
     }
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    with os.fdopen(handle, "wb") as opened:
-        opened.write(encode(document))
+    write_private(file, encode(document))
 
 
 def read_evidence(file: Path) -> Evidence:

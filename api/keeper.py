@@ -12,8 +12,10 @@ from contextlib import suppress
 from functools import partial
 
 from api.delivering import deliver_paid
+from api.duplicates import sold_by
 from api.house import House
 from api.labelling import Labeller
+from api.levelling import Leveller
 from api.logs import logger
 from api.packing import NotPacked
 from api.timers import fire_due
@@ -59,6 +61,7 @@ class Keeper:
         self._failures: dict[str, str] = {}
         self._undelivered: set[tuple[str, int]] = set()
         self._labeller = Labeller(house)
+        self._leveller = Leveller(house)
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -108,6 +111,7 @@ class Keeper:
         if "disk" not in self._failures:
             await self._step("timers", partial(fire_due, self._house))
             await self._step("labels", self._labeller.keep_up)
+            await self._step("levels", self._leveller.keep_up)
             await self._step("delivery", self._deliver)
         # Also on a disk that is nearly full: what was promised is published.
         now_s = asyncio.get_running_loop().time()
@@ -145,7 +149,7 @@ class Keeper:
         _LOG.error("card-not-delivered", order=order, line=line, reason=why.reason)
 
     def _alert(self) -> None:
-        """Tell staff, once, who tried to register a card key of somebody else."""
+        """Tell staff, once, who tried to register a card key of somebody else, sold or not."""
         for each in self._house.registry.untold():
             _LOG.warning(
                 "card-key-of-another",
@@ -153,6 +157,7 @@ class Keeper:
                 stream=f"item/{each.item}",
                 other_party=each.other_owner,
                 other_stream=f"item/{each.other_item}",
+                other_order=sold_by(self._house, each.other_item),
             )
 
     def _look(self) -> None:

@@ -16,11 +16,11 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from api.config import PRIVATE_FILE, PRIVATE_FOLDER
+from api.config import PRIVATE_FOLDER
 from ledger.errors import KeyFileInvalid
 from ledger.log.files import sync_folder
 from ledger.rules.text import check_party, check_uuid7
-from ledger.signer import LocalSigner, load_signer
+from ledger.signer import LocalSigner, load_signer, write_private
 
 PLACE: Final = "YINZHENG_KEYSTORE"
 _SUFFIX: Final = ".pem"
@@ -91,14 +91,12 @@ class Keystore:
         self._check_private()
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+            write_private(path, pem)
         except FileExistsError:
             raise KeyFileInvalid("the order has a key already", file=str(path)) from None
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(path.parent)
+        # The name of the folder, too: it may be as new as the file.
+        for folder in (path.parent, self.folder):
+            sync_folder(folder)
         return path
 
     def parties(self) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from api.desk import Hand, Order, write
+from api.enrolment import OPERATOR
 from api.house import House, new_key
 from ledger.application import Accepted, Outcome
 from ledger.clock import FixedClock
@@ -108,6 +109,20 @@ class Market:
     def hand(self, party: str, role: str, *, key: LocalSigner | None = None) -> Hand:
         """Let a party sign in a role, with the key that it uses now unless another is named."""
         return Hand(party, role, key or self.wallets[party][-1])
+
+    def register(self, party: str, *, class_: str, by: str, alg: str = "ed25519") -> None:
+        """Let a registrar register a party, with a key that is made for it."""
+        key = self.make_key(party, alg=alg)
+        hands = [self.hand(party, "party"), self.hand(by, "registrar")]
+        body = {"class": class_, "key": key.key(), "party": party}
+        self.say(Order("register-party/1", hands, body))
+
+    def grant(self, party: str, role: str, *, second: str | None = None) -> None:
+        """Let the operator grant a role; one that moves property needs a second party."""
+        hands = [self.hand(OPERATOR, "root"), self.hand(party, "grantee")]
+        if second is not None:
+            hands.append(self.hand(second, "second"))
+        self.say(Order("grant-role/1", hands, {"party": party, "role": role}))
 
     def head(self, stream: str) -> str | None:
         """Return the leaf of a stream's head, once what is queued for it is in."""

@@ -93,35 +93,21 @@ class MarketDay:
         market = self.market
         for name in (OPERATOR, SYSTEM):
             market.wallets[name] = [market.house.signer(name)]
-        self._register(REGISTRAR, class_="service", by=OPERATOR)
-        self._grant(REGISTRAR, "registrar")
+        market.register(REGISTRAR, class_="service", by=OPERATOR)
+        market.grant(REGISTRAR, "registrar")
         for name in (FREEZER, *OFFICERS):
-            self._register(name, class_="service")
-        self._grant(FREEZER, "freezer")
+            market.register(name, by=REGISTRAR, class_="service")
+        market.grant(FREEZER, "freezer")
         # An officer can move property: another party signs the grant.
-        self._grant(OFFICERS[0], "officer", second=FREEZER)
-        self._grant(OFFICERS[1], "officer", second=OFFICERS[0])
+        market.grant(OFFICERS[0], "officer", second=FREEZER)
+        market.grant(OFFICERS[1], "officer", second=OFFICERS[0])
         for number in range(MERCHANTS):
             self.merchants.append(f"merchant-{number + 1}")
-            self._register(self.merchants[-1], class_="merchant")
+            market.register(self.merchants[-1], by=REGISTRAR, class_="merchant")
         for number in range(MEMBERS):
             self.members.append(f"member-{number + 1:02}")
             alg = "p256" if number % 5 == 0 else "ed25519"
-            self._register(self.members[-1], class_="member", alg=alg)
-
-    def _register(
-        self, party: str, *, class_: str, by: str = REGISTRAR, alg: str = "ed25519"
-    ) -> None:
-        key = self.market.make_key(party, alg=alg)
-        hands = [self.market.hand(party, "party"), self.market.hand(by, "registrar")]
-        body = {"class": class_, "key": key.key(), "party": party}
-        self.market.say(Order("register-party/1", hands, body))
-
-    def _grant(self, party: str, role: str, *, second: str | None = None) -> None:
-        hands = [self.market.hand(OPERATOR, "root"), self.market.hand(party, "grantee")]
-        if second is not None:
-            hands.append(self.market.hand(second, "second"))
-        self.market.say(Order("grant-role/1", hands, {"party": party, "role": role}))
+            market.register(self.members[-1], by=REGISTRAR, class_="member", alg=alg)
 
     def _put_goods_on_sale(self) -> None:
         for merchant, (namespace, class_, name) in zip(self.merchants, _GOODS, strict=True):

@@ -23,14 +23,33 @@ class OrderLine(Shape):
     item_class: str = Field(alias="class")
     price: str = Amount
     fee: str = Amount
-    state: Literal["unfunded", "held", "released", "refunded", "split"]
-    claims: list[str] = Field(description="Open ones; while there is one, the line is frozen")
+    flagged: str | None = Field(description="Alert that its card key is another item's too")
+    state: Literal["unfunded", "held", "released", "refunded", "split", "charged-back"]
+    claims: list[str] = Field(
+        description="Open claims and chargebacks; while there is one, the line is frozen"
+    )
     delivered: bool
     deliver_by: str | None
     inspect_by: str | None
     released: str = Amount
     refunded: str = Amount
     charged_back: str = Amount
+
+
+class ChargedLine(Shape):
+    """What a provider took back of a line."""
+
+    line: int
+    amount: str = Amount
+
+
+class Chargeback(Shape):
+    """A case of a provider that took money back."""
+
+    case: str
+    provider: str
+    open: bool = Field(description="Whether it was neither won nor lost yet")
+    lines: list[ChargedLine]
 
 
 class Timer(Shape):
@@ -52,6 +71,7 @@ class Order(Shape):
     terms: str = Field(pattern=HEX32, description="Digest of the trade policy that it pins")
     pay_by: str = Field(pattern=TIME)
     lines: list[OrderLine]
+    chargebacks: list[Chargeback]
     timers: list[Timer] = Field(description="Soonest first")
     head: str = Field(pattern=HEX32, description="Leaf of the last entry of its stream")
     head_index: int

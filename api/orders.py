@@ -14,6 +14,15 @@ def order_document(name: str, order: Order, head: Head) -> dict[str, Any]:
     """Write an order: its lines, where the money of each is, and what falls due."""
     return {
         "buyer": order.buyer,
+        "chargebacks": [
+            {
+                "case": case.number,
+                "lines": [{"amount": str(part.amount), "line": part.line} for part in case.parts],
+                "open": case.open,
+                "provider": case.provider,
+            }
+            for case in order.cases
+        ],
         "currency": order.currency,
         "head": head.leaf,
         "head_index": head.index,
@@ -39,6 +48,7 @@ def line_document(number: int, line: Line) -> dict[str, Any]:
         "deliver_by": _time(line.deliver_by),
         "delivered": line.inspect_by is not None,
         "fee": str(line.fee),
+        "flagged": line.flagged,
         "inspect_by": _time(line.inspect_by),
         "item": line.item,
         "labels": list(line.labels),

@@ -93,8 +93,9 @@ def provenance_of(reader: LogReader, item: str, index: int) -> dict[str, Any] | 
     ordered = history.last_order(item, size=index + 1)
     of_orders = [*(row for row in moves if row.type == SOLD), *([ordered] if ordered else [])]
     deals = deals_of(reader, of_orders, item, index)
-    claimed = any(deal.line.claims for deal in deals.values())
-    flags = _flags(moves, holder, freeze, claimed=claimed)
+    disputed = any(deal.line.claims for deal in deals.values())
+    disputed = disputed or history.last_flag(item, size=index + 1) is not None
+    flags = _flags(moves, holder, freeze, disputed=disputed)
     return {
         "activation": _activation(history.activation(item, size=index + 1)),
         "flag": flags[0],
@@ -117,9 +118,9 @@ def _flags(
     holder: OwnershipRow,
     freeze: HistoryRow | None,
     *,
-    claimed: bool,
+    disputed: bool,
 ) -> list[str]:
-    found = {"disputed"} if claimed else set()
+    found = {"disputed"} if disputed else set()
     if holder.frozen:
         ground = "" if freeze is None else str(freeze.ground)
         found.add(_FLAG_OF_GROUND.get(ground, "frozen"))

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from api.house import House
 from api.keeper import Keeper
 from api.metrics import Metrics
+from api.order_limits import OrderLimits
 from api.settings import Settings
 from api.submitting import read_submissions
 from api.telemetry import BatchLog
@@ -46,6 +47,7 @@ class Rooms:
             admission=None if settings.quota is None else WriteQuota(settings.quota, house.ledger),
             observer=BatchLog(metrics),
         )
+        self.orders = OrderLimits(house)
         metrics.watch(house, self.writer.load, lambda: list(keeper.failures))
         reads = settings.read_quota
         self.read_quota = None if reads is None else ReadQuota(reads)

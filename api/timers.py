@@ -96,11 +96,13 @@ def act_on_orders(house: House) -> int:
         How many timers fired here.
 
     Raises:
-        RuleError: The ledger refuses a timer for another reason than that it was not due.
+        RuleError: The ledger refuses a timer for another reason than that it was not due; all
+            others fire.
         DatabaseUnavailable: The rest waits for the next call.
 
     """
     fired, now = 0, house.clock.now()
+    refused: list[Exception] = []
     orders, after = Orders(house.reader), None
     while rows := orders.due(now, KIND_OF_RULE, after=after):
         outcomes = house.ledger.submit([_timer(house, row) for row in rows])
@@ -108,8 +110,11 @@ def act_on_orders(house: House) -> int:
             if isinstance(outcome, Accepted):
                 fired += not outcome.again
             elif not isinstance(outcome, TimerNotDue | CommandConflict):
-                raise outcome
+                refused.append(outcome)
         after = rows[-1]
+    # Not at once: what cannot be done on one order holds up nobody else's.
+    if refused:
+        raise refused[0]
     return fired
 
 

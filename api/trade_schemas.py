@@ -51,3 +51,35 @@ class Balance(Shape):
     party: str
     holds: list[Money]
     head_index: int | None = Field(description="Null where money never came in")
+
+
+class AgreedDeposit(Shape):
+    """What a merchant agreed to of its deposit."""
+
+    terms: str = Field(description="Digest of the trade policy")
+    cool_down_s: int = Field(description="From asking for a part to its payment at the earliest")
+    minimum: list[Money] = Field(description="What a merchant that sells leaves")
+
+
+class MerchantDeposit(Shape):
+    """What a merchant deposited, by currency."""
+
+    merchant: str
+    agreed: AgreedDeposit | None = Field(description="Null where it agreed to none")
+    available: list[Money]
+    reserved: list[Money] = Field(description="What it asked back and did not get yet")
+    requested_at: str | None
+    due: str | None = Field(description="When that may be paid back at the earliest")
+    forfeited: list[Money] = Field(description="What was taken from it for good")
+    claims: int = Field(description="How many claims on what it sold are open")
+    head_index: int | None = Field(description="Null where nothing was ever written of it")
+
+
+class MemberCredit(Shape):
+    """What a member has of credit and points, which are no money, and its level."""
+
+    party: str
+    held: list[Money] = Field(description="By unit: CREDIT, POINTS")
+    owed: list[Money] = Field(description="What was taken back and was no longer there")
+    level: str | None = Field(description="The one recorded last; null before the first")
+    head_index: int | None = Field(description="Null where nothing was ever given")

@@ -1,4 +1,4 @@
-"""The card shop of the demo: five hundred keys are uploaded, sold, delivered and complained about.
+"""The card shop of the demo: keys are uploaded, sold, delivered and complained about.
 
 It follows the market day, on the same dice. What goes wrong in shops goes wrong here: a key is
 uploaded twice, an order is left unpaid, a card does not work, a delivery is repeated, and one comes
@@ -16,6 +16,7 @@ from api.cards import Goods, card_order
 from api.desk import Order
 from api.enrolment import OPERATOR
 from api.market import SECOND_US, Market
+from api.markettricks import REGISTRAR
 from api.policies.reading import default_policy, read_policy
 from api.timers import SYSTEM, fire_due
 from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
@@ -24,21 +25,17 @@ from ledger.rules.order_state import Order as Ordered
 from ledger.rules.text import format_time
 from ledger.rules.trade_state import Listing
 
-CARDS: Final = 500
+_CARDS: Final = 500
 _LISTING: Final = "points-500"
-REVIEWER, CASHIER, ARBITRATOR = "reviewer-1", "cashier-1", "arbitrator-1"
+_REVIEWER, _CASHIER, _ARBITRATOR = "reviewer-1", "cashier-1", "arbitrator-1"
 _CLASS: Final = "point-card"
 _PRICE: Final = 4_800
 _MONEY: Final = 100_000
 _BUYERS, _ORDERS = 10, 24
-_COPIES, _SPELT = 3, "-"
+_COPIES: Final = 3
 _HOUR_US: Final = 3600 * SECOND_US
 _DAY_US: Final = 24 * _HOUR_US
 _PROMISES: Final = "激活失败包退 到账延迟两小时内补发或退款"
-
-
-class _Broken(Exception):
-    """The policy that comes with the program is not in order."""
 
 
 @dataclass
@@ -63,6 +60,7 @@ class TradeDay:
     _stock: list[str] = field(default_factory=list)
     _orders: list[str] = field(default_factory=list)
     _terms: dict[str, Any] = field(default_factory=dict)
+    _digest: str = ""
 
     @property
     def listing(self) -> str:
@@ -83,7 +81,8 @@ class TradeDay:
             self._top_up(buyer)
         for number in range(_ORDERS):
             self._buy(buyers[number % len(buyers)], 1 + number % 3)
-        self._leave_unpaid(buyers[0])
+        # One that nobody pays.
+        self._place(buyers[0], 2)
         late = self._orders.pop()
         for order in self._orders:
             self._deliver(order)
@@ -106,12 +105,12 @@ class TradeDay:
         self.market.publish()
 
     def _open(self) -> None:
-        for party in (REVIEWER, CASHIER, ARBITRATOR):
-            self._register(party)
-        self._grant(REVIEWER, "reviewer")
+        for party in (_REVIEWER, _CASHIER, _ARBITRATOR):
+            self.market.register(party, class_="service", by=REGISTRAR)
+        self.market.grant(_REVIEWER, "reviewer")
         # Both can move money: another party signs the grant.
-        self._grant(CASHIER, "cashier", second=REVIEWER)
-        self._grant(ARBITRATOR, "arbitrator", second=REVIEWER)
+        self.market.grant(_CASHIER, "cashier", second=_REVIEWER)
+        self.market.grant(_ARBITRATOR, "arbitrator", second=_REVIEWER)
         # Keys are new for an hour, and what is queued would be too old after it.
         self.market.flush()
         self.market.clock.advance(2 * _HOUR_US)
@@ -119,23 +118,10 @@ class TradeDay:
         self._qualify()
         self._list()
 
-    def _register(self, party: str) -> None:
-        market, key = self.market, self.market.make_key(party)
-        hands = [market.hand(party, "party"), market.hand(OPERATOR, "registrar")]
-        body = {"class": "service", "key": key.key(), "party": party}
-        market.say(Order("register-party/1", hands, body))
-
-    def _grant(self, party: str, role: str, *, second: str | None = None) -> None:
-        market = self.market
-        hands = [market.hand(OPERATOR, "root"), market.hand(party, "grantee")]
-        hands += [] if second is None else [market.hand(second, "second")]
-        market.say(Order("grant-role/1", hands, {"party": party, "role": role}))
-
     def _publish_terms(self) -> None:
         document = read_policy(default_policy()).document
-        if document is None:
-            raise _Broken
-        self._terms = document
+        assert document is not None  # noqa: S101 - it comes with the program
+        self._terms, self._digest = document, terms_digest(document)
         body = {"effective_at": None, "policy": document, "replaces": None}
         order = Order("publish-trade-policy/1", [self.market.hand(OPERATOR, "root")], body)
         self.market.say(order, streams=["policy/trade"])
@@ -149,7 +135,7 @@ class TradeDay:
             "origin": None,
             "until": format_time(market.clock.now() + 20 * 365 * _DAY_US),
         }
-        hands = [market.hand(self.merchant, "merchant"), market.hand(REVIEWER, "reviewer")]
+        hands = [market.hand(self.merchant, "merchant"), market.hand(_REVIEWER, "reviewer")]
         seal = {
             "documents": (self.merchant, "营业执照与授权书 已核对原件"),
             "issuer": (self.merchant, "星际互娱"),
@@ -176,20 +162,18 @@ class TradeDay:
     # Cards
 
     def _upload(self) -> None:
-        keys = [self.market.dice(10).hex().upper() for _ in range(CARDS)]
+        keys = [self.market.dice(10).hex().upper() for _ in range(_CARDS)]
         for key in keys:
             self._stock.append(self._card(key, self.merchant, self.namespace))
         for key in keys[:_COPIES]:
             # The same key in another spelling.
-            other = _SPELT.join((key[:5], key[5:]))
+            other = f"{key[:5]}-{key[5:]}"
             self._card(other, self.merchant, self.namespace, refused="card-duplicate")
         self._card(keys[0], *self.rival, refused="card-rejected")
         self.market.flush()
 
     def _card(self, key: str, merchant: str, namespace: str, *, refused: str | None = None) -> str:
-        goods = Goods(
-            merchant, namespace, self.namespace, _CLASS, SYSTEM, terms_digest(self._terms)
-        )
+        goods = Goods(merchant, namespace, self.namespace, _CLASS, SYSTEM, self._digest)
         order = card_order(goods, self.market.hand(merchant, "owner"), key, self.market.dice)
         self.market.say(order, refused=refused)
         return str(order.body["item"])
@@ -203,7 +187,7 @@ class TradeDay:
             "provider": "internal",
         }
         seal = {"transaction": (buyer, f"充值 {self.market.dice(6).hex()}")}
-        self.market.say(Order("top-up/1", [self.market.hand(CASHIER, "cashier")], body, seal=seal))
+        self.market.say(Order("top-up/1", [self.market.hand(_CASHIER, "cashier")], body, seal=seal))
 
     def _place(self, buyer: str, count: int) -> str:
         market, listing = self.market, self._listing()
@@ -225,7 +209,7 @@ class TradeDay:
             "key": None,
             "lines": lines,
             "order": order,
-            "terms": terms_digest(self._terms),
+            "terms": self._digest,
         }
         streams = [f"listing/{self.listing}", f"merchant/{self.merchant}"]
         streams += [f"item/{item}" for item in items]
@@ -246,9 +230,6 @@ class TradeDay:
         money = {"amount": str(_PRICE * count), "currency": "CNY"}
         self._say(order, "pay-order/1", buyer, "buyer", {"amount": money, "order": order})
         self._orders.append(order)
-
-    def _leave_unpaid(self, buyer: str) -> None:
-        self._place(buyer, 2)
 
     def _state(self, order: str) -> Ordered:
         self.market.flush()
@@ -287,8 +268,8 @@ class TradeDay:
         self._say(order, "accept-lines/1", found.buyer, "buyer", accept, refused="claim-open")
         closing = {"claim": claim, "outcome": "refund", "to_buyer": None}
         self.market.flush()
-        hands = [self.market.hand(ARBITRATOR, "arbitrator")]
-        reason = {"reason": (ARBITRATOR, "官方接口显示该卡密此前已被使用")}
+        hands = [self.market.hand(_ARBITRATOR, "arbitrator")]
+        reason = {"reason": (_ARBITRATOR, "官方接口显示该卡密此前已被使用")}
         said = Order("close-claim/1", hands, closing, seal=reason)
         self.market.say(said, streams=[f"claim/{claim}"])
 

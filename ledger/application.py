@@ -242,9 +242,9 @@ class Ledger(Application[str]):
             if cards is not None:
                 cards.keep()
                 reach(CrashPoint.INDEXED)
-            if draft.entries:
+            if draft.rows:
                 self._recorder.append(draft.batch())
-        if draft.entries:
+        if draft.rows:
             self._tip.adopt(draft)
             reach(CrashPoint.COMMITTED)
             if cards is not None:
@@ -324,12 +324,12 @@ class Ledger(Application[str]):
         own = draft.seal(command, one.submission.sigs, facts, at)
         draft.disclosures += boxes
         draft.parcels += one.parcels
-        return own.index, bytes.fromhex(own.leaf)
+        return own.index, own.leaf
 
     def _leaf_of(self, index: int, draft: Draft) -> bytes:
         """Find the leaf of a command that is in the log, or in this batch, already."""
         if index >= draft.head.size:
-            return bytes.fromhex(draft.entries[index - draft.head.size].leaf)
+            return draft.rows[index - draft.head.size].leaf
         stored = self._recorder.entry_at(index)
         if stored is None:
             # A command row never lacks its entry: both went with the primary that had them.
@@ -338,7 +338,7 @@ class Ledger(Application[str]):
         return bytes.fromhex(read_stored(stored).leaf)
 
     def _outcomes(self, count: int, draft: Draft, decided: _Decided, delay: int) -> list[Outcome]:
-        leaves = [bytes.fromhex(entry.leaf) for entry in draft.entries]
+        leaves = [row.leaf for row in draft.rows]
         first, now = draft.head.size, max(self._clock.now(), self._tip.at)
         batch = self._issue(first, leaves, at=now, due=now + delay) if leaves else None
         outcomes: list[Outcome] = []

@@ -92,13 +92,23 @@ class LocalSigner:
             serialization.NoEncryption(),
         )
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_MODE)
+            write_private(path, pem)
         except FileExistsError:
             raise KeyFileInvalid("the key file exists and was left alone", file=str(path)) from None
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file that nobody else can read, durably but for its name.
+
+    Raises:
+        FileExistsError: There is one already; it is left as it is.
+
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_MODE)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load_signer(path: Path) -> LocalSigner:

@@ -24,7 +24,7 @@ from ledger.errors import (
 from ledger.proof.errors import BadSignature, MalformedEvidence
 from ledger.proof.signatures import FindKey, check_signatures
 from ledger.record.facts import ParcelRow
-from ledger.rules.admission import check_text, is_plain
+from ledger.rules.admission import check_text, is_plain, is_plain_json
 from ledger.rules.commands import Command, Signer, read_command
 from ledger.rules.digests import sealed_digest
 from ledger.rules.errors import RuleError
@@ -114,7 +114,8 @@ def prepare(submission: Submission, keys: KnownKeys, *, command: Command | None 
         kind = kind_of_checked(command)
         verified = _verify(command, submission.sigs, keys)
         opened = _check_disclosures(command, submission.disclosures)
-        _check_texts(command.body, "command.body")
+        if not is_plain_json(command.raw):
+            _check_texts(command.body, "command.body")
         parcels = _check_parcels(command, submission.parcels)
     except (RuleError, LedgerError) as fault:
         return Prepared(submission, command, fault, kind, verified)
@@ -180,6 +181,8 @@ def _check_disclosures(
 ) -> tuple[tuple[str, SealedValue], ...]:
     """Open every sealed name with its disclosure; return each with its subject."""
     sealed: list[dict[str, Any]] = command.document["sealed"]
+    if not (sealed or disclosures):
+        return ()
     names = [entry["name"] for entry in sealed]
     given = [disclosure.name for disclosure in disclosures]
     if given != names:

@@ -105,6 +105,15 @@ class History:
         """
         return self._last(_of_type(item, size, "item-frozen/1"), size)
 
+    def last_flag(self, item: str, *, size: int) -> HistoryRow | None:
+        """Return how an item was last flagged as a duplicate, likewise.
+
+        Raises:
+            ViewBehind: The views have not come to `size`.
+
+        """
+        return self._last(_of_type(item, size, "item-flagged/1"), size)
+
     def last_order(self, item: str, *, size: int) -> HistoryRow | None:
         """Return how an item was last reserved within the first `size` entries of the log.
 

@@ -49,11 +49,11 @@ class Orders:
         rows = [OrderRow._make(row) for row in ask(self._engine, question)[1]]
         return sorted(rows, key=lambda row: row.order_id)
 
-    def unpaid(self, buyer: str, at: int, most: int) -> int:
-        """Count the unpaid orders of a buyer that can still be paid at a time, up to `most`."""
+    def unpaid(self, buyer: str, at: int, most: int) -> list[str]:
+        """Name the unpaid orders of a buyer that can still be paid at a time, up to `most`."""
         own = select(ORDER).where(_O.buyer == buyer, _O.next_rule == ORDER_UNPAID)
         question = own.where(_O.next_due >= at).order_by(_O.next_due).limit(most)
-        return len(ask(self._engine, question)[1])
+        return [OrderRow._make(row).order_id for row in ask(self._engine, question)[1]]
 
     def due(
         self,

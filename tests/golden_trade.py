@@ -12,7 +12,17 @@ from typing import Any
 from ledger.log.export import export_log
 from ledger.log.reader import LogReader
 from ledger.rules.text import b64encode
+from tests.chargebacks import charge_back, end_chargeback
+from tests.credit import claw_back, grant_credit, redeem_credit, update_level
 from tests.databases import sqlite_file_url
+from tests.deposits import (
+    COOL_DOWN_US,
+    agree_deposit,
+    fund_deposit,
+    request_deposit,
+    withdraw_deposit,
+)
+from tests.duplicates import report_duplicate
 from tests.escrow import (
     accept,
     close_claim,
@@ -47,9 +57,12 @@ def write_golden_trade(folder: Path, log: Path) -> None:
 def play(world: World) -> None:
     """Play the whole story, without a checkpoint."""
     _play_orders(world)
+    _deposit(world)
     _escrow(world)
     _reveal(world)
     _activate(world)
+    _duplicate(world)
+    _credit(world)
     _wait(world)
 
 
@@ -146,6 +159,28 @@ def _orders(world: World) -> None:
     confirm_payment(world, left, "kay", 19_800)
 
 
+def _deposit(world: World) -> None:
+    """A merchant agrees to a deposit, funds it, asks for a part, thinks better of it, and asks."""
+    top_up(world, "mia", "kay", 3_000)
+    agree_deposit(world, "mia")
+    fund_deposit(world, "mia", 2_500)
+    request_deposit(world, "mia", 400)
+    request_deposit(world, "mia", None)
+    request_deposit(world, "mia", 500)
+    world.clock.advance(COOL_DOWN_US)
+    withdraw_deposit(world, "mia")
+
+
+def _credit(world: World) -> None:
+    """A member is given credit and rises, redeems points, and owes those that are taken back."""
+    grant_credit(world, "ben", "kay", 12_000, "CREDIT")
+    update_level(world, "ben", "vip")
+    grant_credit(world, "ben", "kay", 300, "POINTS")
+    redeem_credit(world, "ben", 120, "POINTS")
+    claw_back(world, "ben", "kay", 500, "POINTS")
+    grant_credit(world, "ben", "kay", 400, "POINTS")
+
+
 def _escrow(world: World) -> None:
     """Lines are delivered, accepted, inspected, refunded by a timer and a merchant, and claimed.
 
@@ -157,12 +192,13 @@ def _escrow(world: World) -> None:
     update_labels(world, "mia", "platform-direct")
     world.register("ari")
     world.grant("ari", "arbitrator", second="ben")
-    for number in range(11, 21):
+    for number in range(11, 22):
         register_card(world, f"mias/paid-{number}", "mia", agent="system")
     world.register("lou")
     top_up(world, "lou", "kay", 200_000)
     key = b64encode(bytes([9] * 32))
 
+    _charge(world, _bought(world, 21))
     late = _bought(world, 11, key=key)
     world.clock.advance(2 * HOUR_US)
     refund_lines(world, late)
@@ -175,6 +211,8 @@ def _escrow(world: World) -> None:
     give_refund(world, order, 2, 1_001)
     world.clock.advance(3 * DAY_US)
     release_lines(world, order, 2)
+    end_chargeback(world, order, charge_back(world, order, {1: 5_000}), "won")
+    end_chargeback(world, order, charge_back(world, order, {1: 300, 2: 400}), "lost")
 
     order = _bought(world, 14, 15, 16, 17)
     early = open_claim(world, order, 4, kind="not-delivered")
@@ -203,6 +241,18 @@ def _bought(world: World, *cards: int, **changes: Any) -> str:
     return order
 
 
+def _charge(world: World, order: str) -> None:
+    """A provider takes the price out of escrow, gives it again, and takes it for good."""
+    end_chargeback(world, order, charge_back(world, order, {1: 9_900}), "won")
+    end_chargeback(
+        world,
+        order,
+        charge_back(world, order, {1: 9_900}, provider="wechat"),
+        "lost",
+        provider="wechat",
+    )
+
+
 def _reveal(world: World) -> None:
     """A buyer who brought no key asks to see a card that was sold to it."""
     reveal_card(world, "mias/paid-16")
@@ -213,3 +263,8 @@ def _activate(world: World) -> None:
     record_activation(world, "mias/paid-12", "failure")
     record_activation(world, "mias/paid-12")
     record_activation(world, "mias/paid-16", by=world.signs("system", "system"))
+
+
+def _duplicate(world: World) -> None:
+    """Two cards of two orders turn out to hold one key."""
+    report_duplicate(world, "mias/paid-12", "mias/paid-16")

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -19,11 +20,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.payments.alipay import Alipay
 from api.payments.setup import FILE, FOLDER
+from api.payments.till import Till
 from api.payments.wechat import WeChat
+from ledger.rules.text import format_time
 
 APP_ID, SELLER = "2021000000000001", "2088000000000001"
 WX_APP, MERCHANT, SERIAL = "wx8888888888888888", "1900000109", "PUB_KEY_ID_0119000001090001"
 SECRET = b"0123456789abcdef0123456789ABCDEF"
+SHOP = "shop1"
+TILL_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 BEIJING = timezone(timedelta(hours=8))
 FORM = "application/x-www-form-urlencoded"
 Sent = tuple[dict[str, list[str]], bytes]
@@ -40,7 +45,7 @@ def signature(key: rsa.RSAPrivateKey, message: bytes) -> str:
     return base64.b64encode(key.sign(message, PKCS1v15(), SHA256())).decode()
 
 
-def public_pem(key: rsa.RSAPrivateKey) -> bytes:
+def public_pem(key: rsa.RSAPrivateKey | Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -50,6 +55,10 @@ def alipay(party: str = "ali") -> Alipay:
 
 def wechat(party: str = "wex") -> WeChat:
     return WeChat(party, WX_APP, MERCHANT, SECRET, {SERIAL: rsa_key("wechat").public_key()})
+
+
+def till(party: str = "till") -> Till:
+    return Till(party, SHOP, TILL_KEY.public_key())
 
 
 def beijing(now: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -185,14 +194,44 @@ def wechat_refund(now: int, **changes: Any) -> Sent:
     return wechat_headers(body, now), body
 
 
+def till_body(now: int, **changes: Any) -> bytes:
+    """What the till says of a payment of 88.80 yuan to ann's balance; None leaves a field out."""
+    said = {
+        "amount": "8880",
+        "currency": "CNY",
+        "pays": "balance/ann",
+        "reference": "T-3001",
+        "shop": SHOP,
+        "state": "paid",
+        "time": format_time(now),
+        "transaction": "2026-11-23-0001",
+        **changes,
+    }
+    return json.dumps({name: value for name, value in said.items() if value is not None}).encode()
+
+
+def till_headers(body: bytes, key: Ed25519PrivateKey = TILL_KEY) -> dict[str, list[str]]:
+    signed = base64.b64encode(key.sign(b"yinzheng/notice/v1\n" + body)).decode()
+    return {"content-type": ["application/json"], "yinzheng-signature": [signed]}
+
+
+def till_notice(now: int, **changes: Any) -> Sent:
+    """A signed notice of the till."""
+    body = till_body(now, **changes)
+    return till_headers(body), body
+
+
 def set_up(folder: Path) -> Path:
-    """Write what a ledger's folder holds of both providers, and return that folder."""
+    """Write what a ledger's folder holds of every provider, and return that folder."""
     place = folder / FOLDER
     place.mkdir(mode=0o700)
     (place / "alipay.pem").write_bytes(public_pem(rsa_key("alipay")))
     (place / "wechat.pem").write_bytes(public_pem(rsa_key("wechat")))
+    (place / "till.pem").write_bytes(public_pem(TILL_KEY))
     (place / "wechat.key").write_bytes(SECRET + b"\n")
     write_setup(folder, setup_document())
+    for path in place.iterdir():
+        path.chmod(0o600)
     return place
 
 
@@ -205,6 +244,7 @@ def setup_document() -> dict[str, Any]:
             "seller_id": SELLER,
             "public_key": "alipay.pem",
         },
+        "internal": {"party": "till", "shop": SHOP, "public_key": "till.pem"},
         "wechat": {
             "party": "wex",
             "app_id": WX_APP,

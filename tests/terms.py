@@ -134,7 +134,7 @@ _TERMS: dict[str, Any] = {
     "merchant": {
         "deposit": {
             "blocked_if": ["below-minimum", "cool-down", "open-claims"],
-            "cool_down_s": 30 * DAY_S,
+            "cool_down_s": 3600,
             "minimum": [money("0")],
         },
         "fee_bp": 250,

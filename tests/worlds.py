@@ -35,6 +35,7 @@ from ledger.log.reader import LogReader
 from ledger.log.receipts import Issuer
 from ledger.record.recorder import LedgerRecorder
 from ledger.record.vault import Vault
+from ledger.registry import Registry
 from ledger.rules.commands import Command, Signer
 from ledger.rules.compose import Context, Draft, Sealing, compose, uuid7
 from ledger.rules.derive import policy_in_force
@@ -87,18 +88,24 @@ class World:
         for name, _ in FOUNDERS:
             self.key(name)
         self.vault = Vault(vault_dir, origin=origin, random=self.dice)
-        self.ledger = Ledger(
-            recorder,
-            clock=self.clock,
-            issue=Issuer(self.key("receipt"), origin=origin),
-            vault=self.vault,
-            origin=origin,
-        )
+        self.ledger = self.open_ledger()
         self.reader = LogReader(recorder)
         self.prover = Prover(self.reader)
         self.mark = Mark(vault_dir / f"{process}.mark")
         self.mark.begin()
         self.publisher = Publisher(recorder, self.tree_signer(), origin, self.vkey)
+
+    def open_ledger(self, *, registry: Registry | None = None, takes_turns: bool = False) -> Ledger:
+        """Open another ledger on the same database, with nothing in memory."""
+        return Ledger(
+            self.recorder,
+            clock=self.clock,
+            issue=Issuer(self.key("receipt"), origin=self.origin),
+            vault=self.vault,
+            origin=self.origin,
+            registry=registry,
+            takes_turns=takes_turns,
+        )
 
     @classmethod
     @contextmanager

@@ -10,14 +10,12 @@ import typer
 from api.cli.failures import Usage
 from api.cli.options import Dir, Item, Json, own_key, read_secret, writing
 from api.cli.output import Output, plain
+from api.cli.standing import sold_by
 from api.desk import Hand, send
 from api.desk import Order as Command
-from api.house import House
 from api.timers import SYSTEM
 from ledger.rules.entries import read_entry
-from ledger.rules.errors import UnknownItem
 from ledger.rules.items import item_stream
-from ledger.rules.state import Item as ItemState
 from ledger.rules.text import check_item, format_time
 
 _SEALED = "Kept sealed; @FILE keeps it out of the list of processes."
@@ -52,7 +50,7 @@ def activate(  # noqa: PLR0913 - each is an option of the command line
     with writing(folder, out) as house:
         body: dict[str, Any] = {
             "item": name,
-            "order": _sold_by(house, name),
+            "order": sold_by(house, name, "item-not-sold"),
             "outcome": outcome,
             "platform": platform,
             "time": time or format_time(house.clock.now()),
@@ -74,14 +72,3 @@ def _read(name: str, text: str) -> str:
     except OSError as error:
         told = f"cannot read {Path(text[1:])}: {error.strerror}"
         raise Usage(told, code="file-not-readable", field=f"--{name}") from error
-
-
-def _sold_by(house: House, item: str) -> str:
-    """Name the order that sold an item last."""
-    found = house.ledger.stream(item_stream(item))
-    if found is None or not isinstance(found.state, ItemState):
-        raise UnknownItem(f"item {item} is not registered", item=item)
-    goods = found.state.goods
-    if goods is None or goods.sold is None:
-        raise Usage(f"no order sold {item}", code="item-not-sold", item=item)
-    return goods.sold

@@ -14,6 +14,7 @@ from api.cli.failures import USAGE, Usage
 from api.cli.options import Dir, Json, own_key, writing
 from api.cli.output import Output, plain
 from api.cli.parcels import check
+from api.duplicates import report_doubles, reports, sold_by
 from api.folder import LedgerFolder
 from api.house import House
 from api.parcels import address_of, open_delivered
@@ -21,9 +22,7 @@ from api.policies.publishing import terms_recorded
 from api.timers import SYSTEM
 from ledger.log.reader import LogReader
 from ledger.registry import Filled
-from ledger.rules.items import item_stream
 from ledger.rules.merchants import merchant_stream
-from ledger.rules.state import Item as ItemState
 from ledger.rules.state import Namespace, Published
 from ledger.rules.text import check_namespace, check_party
 from ledger.rules.trade_state import Merchant
@@ -123,7 +122,7 @@ def repepper(*, folder: Dir, as_json: Json = False) -> None:
 
 @app.command("sightings")
 def sightings(*, folder: Dir, as_json: Json = False) -> None:
-    """List who tried to register card keys of others, with both streams; for staff only."""
+    """List who tried to register card keys of others, and keys found twice; for staff only."""
     with writing(folder, Output(as_json=as_json)) as house:
         found = [
             {
@@ -132,29 +131,18 @@ def sightings(*, folder: Dir, as_json: Json = False) -> None:
                 "stream": f"item/{each.item}",
                 "other_party": each.other_owner,
                 "other_stream": f"item/{each.other_item}",
+                "other_order": sold_by(house, each.other_item),
             }
             for each in house.registry.sightings()
         ]
-    Output(as_json=as_json).result({"schema": 1, "sightings": found}, *map(plain, found))
+        twice = [{"at": each.at, **each.document()} for each in reports(house)]
+    document = {"schema": 1, "doubles": twice, "sightings": found}
+    Output(as_json=as_json).result(document, *map(plain, [*found, *twice]))
 
 
 def _doubles(house: House, filled: Filled) -> list[dict[str, str | None]]:
-    """Name both items of each double, and the orders that they were sold by."""
-    return [
-        {
-            "item": each.item,
-            "order": _order_of(house, each.item),
-            "other": each.other,
-            "other_order": _order_of(house, each.other),
-        }
-        for each in filled.doubles
-    ]
-
-
-def _order_of(house: House, item: str) -> str | None:
-    found = house.ledger.stream(item_stream(item))
-    known = found is not None and isinstance(found.state, ItemState) and found.state.goods
-    return known.order if known else None
+    """Report each double, and name both items, the orders that sold them and the alert."""
+    return [each.document() for each in report_doubles(house, filled.doubles)]
 
 
 def _show(out: Output, filled: Filled, doubles: list[dict[str, str | None]], **more: int) -> None:

@@ -33,6 +33,7 @@ _WHAT = {
     "card-registered/1": "registered",
     "card-revealed/1": "card revealed",
     "item-escrowed/1": "with an agent",
+    "item-flagged/1": "key found twice",
     "item-first-seen/1": "first seen",
     "item-freed/1": "order ended",
     "item-frozen/1": "frozen",

@@ -12,13 +12,13 @@ from api.cli.failures import Usage
 from api.cli.keys import report
 from api.cli.options import Dir, Item, Json, writing
 from api.cli.output import Output
+from api.cli.standing import standing_item
 from api.desk import Hand, Order, send
 from api.enrolment import open_namespace
 from api.house import House
 from ledger.application import Accepted
-from ledger.rules.errors import NoSuchOffer, UnknownItem
+from ledger.rules.errors import NoSuchOffer
 from ledger.rules.items import FREEZE_GROUNDS, ITEM_CLASSES, UNFREEZE_GROUNDS, item_stream
-from ledger.rules.state import Item as ItemState
 from ledger.rules.text import check_item, format_time
 
 app = typer.Typer(
@@ -221,8 +221,5 @@ def _send(house: House, kind: str, hands: list[Hand], body: dict[str, Any]) -> A
 
 def _standing(house: House, item: str) -> str | None:
     """Return the digest of the item's offer, if one stands."""
-    found = house.ledger.stream(item_stream(check_item(item, field="NS/ID")))
-    if found is None:
-        raise UnknownItem(f"item {item} is not registered", item=item)
-    offer = found.state.offer if isinstance(found.state, ItemState) else None
+    offer = standing_item(house, item).offer
     return None if offer is None else offer.digest

@@ -14,7 +14,9 @@ from typer.exceptions import TyperException
 from api.cli import (
     cards,
     checks,
+    credit,
     demo,
+    deposits,
     doctor,
     entries,
     history,
@@ -66,6 +68,8 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(orders.app, name="order")
 app.add_typer(cards.app, name="cards")
 app.add_typer(payments.app, name="payments")
+app.add_typer(deposits.app, name="deposit")
+app.add_typer(credit.app, name="credit")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from api.cli.failures import Usage
 from api.cli.options import Dir, Item, Json, own_key, writing
 from api.cli.output import Output, plain
 from api.cli.parcels import EvidenceFile, open_order
+from api.cli.standing import sold_by
 from api.delivering import deliver_paid
 from api.desk import Hand, send
 from api.desk import Order as Command
@@ -29,18 +30,18 @@ from api.revealing import open_card
 from ledger.cards.commitments import read_opening
 from ledger.errors import LedgerError
 from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
-from ledger.rules.errors import ItemFrozen, RuleError, StaleExpectation, UnknownItem
+from ledger.rules.errors import ItemFrozen, RuleError, StaleExpectation
 from ledger.rules.items import item_stream
 from ledger.rules.listings import listing_stream
 from ledger.rules.merchants import merchant_stream
 from ledger.rules.model import TERMS_STREAM
 from ledger.rules.order_state import Order
 from ledger.rules.orders import LINES_MAX, order_stream
-from ledger.rules.state import Item as ItemState
 from ledger.rules.state import Published, Terms
 from ledger.rules.text import check_item, check_party, check_uuid7
 from ledger.rules.trade_errors import (
     CardRevealed,
+    ItemFlagged,
     ItemNotForSale,
     ItemReserved,
     UnknownListing,
@@ -59,7 +60,7 @@ app.command("open")(open_order)
 app.command("activate")(activate)
 _TRIES: Final = 5
 _KEY_BYTES: Final = 32
-_GONE: Final = (StaleExpectation, ItemReserved, ItemNotForSale, ItemFrozen)
+_GONE: Final = (StaleExpectation, ItemReserved, ItemNotForSale, ItemFlagged, ItemFrozen)
 
 As = Annotated[
     str,
@@ -307,14 +308,9 @@ def reveal(
 
 
 def _revealing(house: House, item: str) -> dict[str, Any]:
-    found = house.ledger.stream(item_stream(item))
-    if found is None or not isinstance(found.state, ItemState):
-        raise UnknownItem(f"item {item} is not registered", item=item)
-    goods = found.state.goods
-    if goods is None or goods.sold is None:
-        raise Usage(f"{item} was not sold as a card", code="card-not-sold", item=item)
-    lines = [line.item for line in _order(house, goods.sold).lines]
-    return {"item": item, "line": lines.index(item) + 1, "order": goods.sold}
+    number = sold_by(house, item, "card-not-sold")
+    lines = [line.item for line in _order(house, number).lines]
+    return {"item": item, "line": lines.index(item) + 1, "order": number}
 
 
 def _order(house: House, number: str) -> Order:
@@ -345,4 +341,10 @@ def _show(out: Output, document: dict[str, Any]) -> None:
         )
     due = document["timers"][0] if document["timers"] else None
     follows = f"; {due['rule']} at {due['due']}" if due else ""
-    out.result(document, table, f"{document['state']}, {document['total']} in all{follows}")
+    flagged = [
+        f"line {line['line']}: its card key is another item's too (alert {line['flagged']})"
+        for line in document["lines"]
+        if line["flagged"] is not None
+    ]
+    told = f"{document['state']}, {document['total']} in all{follows}"
+    out.result(document, table, *flagged, told)

@@ -35,9 +35,10 @@ class Output:
             return
         # Tables are cut to a terminal's width, never to that of a pipe.
         width = None if sys.stdout.isatty() else _WIDTH_ELSEWHERE
-        console = Console(width=width, highlight=False)
+        # Nothing of what is shown means anything else: not even `:key:` in a card key.
+        console = Console(width=width, highlight=False, emoji=False)
         for each in shown:
-            console.print(each, markup=False)
+            console.print(each, markup=False, soft_wrap=isinstance(each, str))
 
     def say(self, text: str) -> None:
         """Tell people on stderr what is going on; silent with `--json`."""

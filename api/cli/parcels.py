@@ -21,11 +21,12 @@ from api.errors import ParcelNotFound
 from api.evidence import (
     DELIVERED,
     REVEALED,
-    Delivery,
     Evidence,
     Parcel,
+    check_delivered,
     delivery_in,
     examine,
+    promised_in,
     read_evidence,
     write_evidence,
 )
@@ -34,17 +35,21 @@ from api.folder import LedgerFolder
 from api.house import House
 from api.keystore import Keystore, keystore_of
 from api.parcels import read_order_key
-from ledger.cards.parcels import open_parcel, parcel_digest
-from ledger.errors import ParcelRefused
+from ledger.cards.parcels import PARCEL_BYTES_MAX, Address, open_parcel
+from ledger.log.errors import ProofTooLarge
+from ledger.rules.items import item_stream
 from ledger.rules.order_state import Order
 from ledger.rules.orders import order_stream
 from ledger.rules.text import check_uuid7
-from ledger.rules.trade_errors import UnknownOrder
+from ledger.rules.trade_errors import UnknownLine, UnknownOrder
 
 _ORDER = typer.Argument(metavar="ORDER", help="The number of an order.")
 _AS = typer.Option("--as", metavar="PARTY", help="Who bought it; its key is in the keystore.")
 _URL = typer.Option("--url", metavar="URL", help="Where the ledger is served.")
 _LINE = typer.Option("--line", min=1, metavar="N", help="Default: all that came in a parcel.")
+_PARCEL = typer.Option(
+    "--parcel", metavar="FILE", help="The parcel, as whoever delivered the line handed it over."
+)
 _WITH = typer.Option(
     "--with", metavar="FILE", help="The order's private key; default: from the keystore."
 )
@@ -62,7 +67,7 @@ _REVEAL = "Reveal it, for all to know: yinzheng order reveal NS/ID --as OWNER --
 _NEXT = {
     "undelivered": "See what it waits for: yinzheng order show ORDER --dir D",
     "no-parcel": _REVEAL,
-    "by-another": "Ask the merchant for the parcel, then: yinzheng cards open PARCEL ...",
+    "by-another": "Ask the merchant for the parcel, then add: --line N --parcel FILE",
     "lost": _REVEAL,
 }
 
@@ -73,24 +78,25 @@ class Shelf(NamedTuple):
     Attributes:
         vkey: The log's verifier key.
         keys: The keystore of this user in the log.
-        lines: How many lines the order has.
-        parcel: Fetches the parcel of a line, and names the item.
-        prove: Makes the proof of an item.
+        items: What each line of the order bought.
+        parcel: Fetches the parcel of a line.
+        prove: Makes the proof of an item, as far as an entry.
+        registered: Finds the entry that registered an item.
 
     """
 
     vkey: str
     keys: Keystore
-    lines: int
-    parcel: Callable[[int], dict[str, Any]]
-    prove: Callable[[str], bytes]
+    items: list[str]
+    parcel: Callable[[int], bytes]
+    prove: Callable[[str, int | None], bytes]
+    registered: Callable[[str], int]
 
 
 class Opened(NamedTuple):
     """A line whose parcel was opened."""
 
-    delivery: Delivery
-    evidence: Evidence
+    address: Address
     key: str
 
 
@@ -103,6 +109,7 @@ def open_order(  # noqa: PLR0913 - each is an option of the command line
     vkey: Vkey = None,
     line: Annotated[int | None, _LINE] = None,
     with_: Annotated[Path | None, _WITH] = None,
+    parcel: Annotated[Path | None, _PARCEL] = None,
     evidence: EvidenceFile = None,
     as_json: Json = False,
 ) -> None:
@@ -110,13 +117,14 @@ def open_order(  # noqa: PLR0913 - each is an option of the command line
     check_uuid7(order, field="ORDER")
     if (url is None) == (folder is None):
         raise Usage("name where to ask: either --url URL or --dir D")
-    if evidence is not None and line is None:
-        raise Usage("evidence is of one line; name it", do="Add --line N.")
-    with _shelf(order, as_, url, folder, vkey) as shelf:
-        private = read_order_key(with_ or shelf.keys.order_file(order))
-        opened, missing = _open_lines(shelf, order, line, private)
-    if evidence is not None:
-        write_evidence(evidence, opened[0].evidence)
+    if (evidence, parcel) != (None, None) and line is None:
+        raise Usage("a parcel, or evidence, is of one line; name it", do="Add --line N.")
+    with _shelf(order, as_, url, folder, vkey) as found:
+        private, shelf = read_order_key(with_ or found.keys.order_file(order)), found
+        if parcel is not None:
+            held = _read_parcel(parcel)
+            shelf = found._replace(parcel=lambda _line: held)
+        opened, missing = _open_lines(shelf, order, line, private, evidence)
     _show(Output(as_json=as_json), order, opened, missing)
 
 
@@ -167,9 +175,10 @@ def _shelf(
         yield Shelf(
             house.vkey,
             keystore_of(house.origin),
-            len(found.state.lines),
-            lambda line: fetch_parcel(house, order, line, caller),
+            [line.item for line in found.state.lines],
+            lambda line: b64decode(fetch_parcel(house, order, line, caller)["parcel"]),
             house.prover.prove,
+            lambda item: house.reader.stream_entries(item_stream(item))[0].index,
         )
 
 
@@ -198,59 +207,85 @@ def _served(order: str, party: str, url: str, vkey: str | None) -> Iterator[Shel
     with LedgerClient(url, vkey=vkey) as client:
         keys = keystore_of(client.log.origin)
         actor = Actor(party, keys.load(party))
-        lines = len(client.order(order)["lines"])
+        items = [str(line["item"]) for line in client.order(order)["lines"]]
         yield Shelf(
             client.log.vkey,
             keys,
-            lines,
-            lambda line: client.parcel(order, line, actor),
-            client.proof,
+            items,
+            lambda line: b64decode(client.parcel(order, line, actor)["parcel"]),
+            lambda item, index: client.proof(item, index=index),
+            lambda item: int(client.history(item)[0]["index"]),
         )
 
 
 def _open_lines(
-    shelf: Shelf, order: str, line: int | None, private: bytes
+    shelf: Shelf, order: str, line: int | None, private: bytes, evidence: Path | None
 ) -> tuple[list[Opened], dict[int, str]]:
     """Open the parcels of an order, or of one line; where none is there, say why."""
     opened, missing = list[Opened](), dict[int, str]()
-    for number in range(1, shelf.lines + 1) if line is None else [line]:
+    if line is not None and line > len(shelf.items):
+        raise UnknownLine("the order has no such line", line=line, lines=len(shelf.items))
+    for number in range(1, len(shelf.items) + 1) if line is None else [line]:
         try:
-            told = shelf.parcel(number)
+            parcel = shelf.parcel(number)
         except (ParcelNotFound, ProblemAnswer) as error:
             if error.code != ParcelNotFound.code:
                 raise
             missing[number] = str(error.evidence["reason"])
         else:
-            opened.append(_opened(shelf, order, number, told, private))
+            opened.append(_opened(shelf, order, number, Parcel(private, parcel), evidence))
     for number, reason in missing.items() if not opened else []:
         raise Usage(WHY[reason], code=ParcelNotFound.code, do=_NEXT[reason], line=number)
     return opened, missing
 
 
-def _opened(shelf: Shelf, order: str, line: int, told: dict[str, Any], private: bytes) -> Opened:
+def _opened(shelf: Shelf, order: str, line: int, parcel: Parcel, evidence: Path | None) -> Opened:
     """Open a parcel on the proof of its item alone, whatever else was told with it."""
-    parcel, proof = b64decode(told["parcel"]), shelf.prove(told["item"])
+    address = _proven(shelf, order, line, parcel, evidence)
+    opening = open_parcel(address, parcel.sealed, private=parcel.key)
+    return Opened(address, opening.text)
+
+
+def _proven(shelf: Shelf, order: str, line: int, parcel: Parcel, evidence: Path | None) -> Address:
+    """Prove what was promised, and that this was delivered; write what shows both, if wanted."""
+    item = shelf.items[line - 1]
+    try:
+        proof = shelf.prove(item, None)
+    except (ProofTooLarge, ProblemAnswer) as error:
+        if error.code != ProofTooLarge.code or evidence is not None:
+            raise
+        # Others linked too much to this item. What was promised is in its first entry alone.
+        first = shelf.prove(item, shelf.registered(item))
+        return promised_in(first, shelf.vkey, item=item, order=order, line=line)
     delivery = delivery_in(proof, shelf.vkey, order=order, line=line)
-    if parcel_digest(parcel) != delivery.digest:
-        raise ParcelRefused("this is not the parcel that was delivered", order=order, line=line)
-    opening = open_parcel(delivery.address, parcel, private=private)
-    return Opened(delivery, Evidence(order, line, proof, Parcel(private, parcel)), opening.text)
+    check_delivered(delivery, parcel)
+    if evidence is not None:
+        # Before it is opened: what does not open, or is another card, is what it is for.
+        write_evidence(evidence, Evidence(order, line, proof, parcel))
+    return delivery.address
+
+
+def _read_parcel(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(PARCEL_BYTES_MAX + 1)
 
 
 def _show(out: Output, order: str, opened: list[Opened], missing: dict[int, str]) -> None:
     lines = [
         {
-            "line": each.delivery.address.line,
-            "item": each.delivery.address.item,
-            "product": each.delivery.address.product,
-            "commitment": each.delivery.address.commitment,
+            "line": each.address.line,
+            "item": each.address.item,
+            "product": each.address.product,
+            "commitment": each.address.commitment,
             "key": each.key,
         }
         for each in opened
     ]
     table = Table(title=f"order {order}", title_justify="left")
-    for name in ("line", "item", "product", "key"):
+    for name in ("line", "item", "product"):
         table.add_column(name, no_wrap=True)
+    # Cut at the edge of a terminal, it could not be used.
+    table.add_column("key", overflow="fold")
     for each in lines:
         table.add_row(*(str(each[name]) for name in ("line", "item", "product", "key")))
     absent = [{"line": line, "reason": reason} for line, reason in sorted(missing.items())]

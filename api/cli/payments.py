@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from api.cli.chargebacks import chargeback
 from api.cli.doctor import FOUND_WRONG
 from api.cli.failures import Usage
 from api.cli.options import Dir, Json
@@ -30,6 +31,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+
+app.command("chargeback")(chargeback)
 
 _FILE = typer.Argument(metavar="FILE", help="The provider's statement, as CSV.")
 _PROVIDER = typer.Option("--provider", metavar="P", help="alipay, internal or wechat.")

@@ -3,10 +3,12 @@
     {"schema": 1,
      "alipay": {"party": ID, "app_id": ID, "seller_id": ID, "public_key": FILE},
      "wechat": {"party": ID, "app_id": ID, "merchant": NUMBER, "api_v3_key": FILE,
-                "public_keys": {SERIAL: FILE, ...}}}
+                "public_keys": {SERIAL: FILE, ...}},
+     "internal": {"party": ID, "shop": NAME, "public_key": FILE}}
 
-Either may be left out. Files lie in the same folder: public keys or certificates in PEM, the API v3
-key as its 32 characters. The folder is private (0700, files 0600) and in no backup.
+Each may be left out. Files lie in the same folder: public keys or certificates in PEM (the till's
+is an Ed25519 key), the API v3 key as its 32 characters. The folder is private (0700, files 0600)
+and in no backup.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from api.errors import PaymentsMisconfigured, ProviderNotConfigured
-from api.payments import alipay, wechat
+from api.payments import alipay, till, wechat
 from api.payments.port import Port
 from ledger.rules.errors import Malformed
 from ledger.rules.text import check_id
@@ -33,6 +37,7 @@ _BYTES_MAX: Final = 64 * 1024
 _RSA_BITS_MIN: Final = 2048
 _SECRET_BYTES: Final = 32
 _ALIPAY: Final = frozenset({"party", "app_id", "seller_id", "public_key"})
+_TILL: Final = frozenset({"party", "shop", "public_key"})
 _WECHAT: Final = frozenset({"party", "app_id", "merchant", "api_v3_key", "public_keys"})
 
 
@@ -41,7 +46,7 @@ def read_port(folder: Path, provider: str) -> Port:
 
     Args:
         folder: Of the ledger.
-        provider: `alipay` or `wechat`.
+        provider: `alipay`, `internal` or `wechat`.
 
     Raises:
         ProviderNotConfigured: Nothing is.
@@ -77,6 +82,13 @@ def read_ports(folder: Path) -> dict[str, Port]:
             _text(told, "alipay", "seller_id"),
             key,
         )
+    if "internal" in document:
+        told = _fields(document["internal"], "internal", _TILL)
+        ports["internal"] = till.Till(
+            _party(told, "internal"),
+            _text(told, "internal", "shop"),
+            _till_key(place, told["public_key"]),
+        )
     if "wechat" in document:
         told = _fields(document["wechat"], "wechat", _WECHAT)
         ports["wechat"] = wechat.WeChat(
@@ -94,7 +106,7 @@ def _document(text: bytes) -> dict[str, Any]:
         document = json.loads(text.decode("utf-8"), object_pairs_hook=_once)
     except (UnicodeDecodeError, ValueError, RecursionError):
         raise _wrong("is not JSON, or holds a name twice", FILE) from None
-    known = {"schema", "alipay", "wechat"}
+    known = {"schema", "alipay", "internal", "wechat"}
     if not isinstance(document, dict) or not document.keys() <= known:
         raise _wrong("holds a name that is not known", FILE)
     if document.get("schema") != SCHEMA:
@@ -137,17 +149,28 @@ def _keys(place: Path, files: Any) -> dict[str, RSAPublicKey]:
 
 
 def _key(place: Path, file: Any, name: str) -> RSAPublicKey:
-    data = _file(place, file, name)
-    try:
-        if b"BEGIN CERTIFICATE" in data:
-            key = x509.load_pem_x509_certificate(data).public_key()
-        else:
-            key = load_pem_public_key(data)  # type: ignore[assignment]  # of any kind, as above
-    except ValueError:
-        raise _wrong("is neither a public key nor a certificate in PEM", name) from None
+    key = _public_key(place, file, name)
     if not isinstance(key, RSAPublicKey) or key.key_size < _RSA_BITS_MIN:
         raise _wrong(f"is not an RSA key of at least {_RSA_BITS_MIN} bits", name)
     return key
+
+
+def _till_key(place: Path, file: Any) -> Ed25519PublicKey:
+    name = "internal.public_key"
+    key = _public_key(place, file, name)
+    if not isinstance(key, Ed25519PublicKey):
+        raise _wrong("is not an Ed25519 key", name)
+    return key
+
+
+def _public_key(place: Path, file: Any, name: str) -> PublicKeyTypes:
+    data = _file(place, file, name)
+    try:
+        if b"BEGIN CERTIFICATE" in data:
+            return x509.load_pem_x509_certificate(data).public_key()
+        return load_pem_public_key(data)
+    except ValueError:
+        raise _wrong("is neither a public key nor a certificate in PEM", name) from None
 
 
 def _secret(place: Path, file: Any) -> bytes:

@@ -7,11 +7,10 @@ resource is AES-256-GCM under the merchant's API v3 key.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -33,6 +32,7 @@ from api.payments.port import (
     read_base64,
     time_told,
 )
+from api.payments.reading import StrictObject, read_json
 from ledger.rules.errors import Malformed
 
 PROVIDER: Final = "wechat"
@@ -76,10 +76,10 @@ class WeChat:
     def verify(self, headers: Fields, body: bytes, *, now: int) -> Notice:
         """Read a notification; raises as the port says."""
         self._check_signature(headers, body, now)
-        envelope = _Object(_read_json(body, "notice"), "notice")
+        envelope = StrictObject(read_json(body, "notice"), "notice")
         resource = envelope.object("resource")
         kind, event = resource.text("original_type"), envelope.text("event_type")
-        said = _Object(_read_json(self._open(resource), "resource"), "resource")
+        said = StrictObject(read_json(self._open(resource), "resource"), "resource")
         if kind == "transaction" and event == "TRANSACTION.SUCCESS":
             return self._payment(said)
         if kind == "refund" and event.startswith("REFUND."):
@@ -103,7 +103,7 @@ class WeChat:
         # Signed, and so worth an answer that tells of clocks.
         check_age(int(timestamp) * SECOND_US, now, most_us=AGE_MAX_US)
 
-    def _open(self, resource: _Object) -> bytes:
+    def _open(self, resource: StrictObject) -> bytes:
         if resource.text("algorithm") != _ALGORITHM:
             raise Malformed("notice.resource.algorithm", f"is not {_ALGORITHM}")
         nonce = resource.text("nonce").encode()
@@ -118,28 +118,28 @@ class WeChat:
                 "the resource does not open with this merchant's API v3 key"
             ) from None
 
-    def _payment(self, said: _Object) -> Notice:
+    def _payment(self, said: StrictObject) -> Notice:
         self._check_ours(said, app_id=True)
         state = _PAYMENT.get(said.text("trade_state"))
         if state is None:
             raise Malformed("resource.trade_state", "is not a state of a trade")
         return _notice(said, state, said.text("attach", "") or None)
 
-    def _refund(self, said: _Object) -> Notice:
+    def _refund(self, said: StrictObject) -> Notice:
         self._check_ours(said, app_id=False)
         state = _REFUND.get(said.text("refund_status"))
         if state is None:
             raise Malformed("resource.refund_status", "is not a state of a refund")
         return _notice(said, state, None)
 
-    def _check_ours(self, said: _Object, *, app_id: bool) -> None:
+    def _check_ours(self, said: StrictObject, *, app_id: bool) -> None:
         if said.text("mchid") != self.merchant:
             raise NoticeNotOurs("the notice is for another shop", field="mchid")
         if app_id and said.text("appid") != self.app_id:
             raise NoticeNotOurs("the notice is for another shop", field="appid")
 
 
-def _notice(said: _Object, state: State, carried: str | None) -> Notice:
+def _notice(said: StrictObject, state: State, carried: str | None) -> Notice:
     reference = number(said.text("out_trade_no"), "resource.out_trade_no")
     amount = said.object("amount")
     if amount.text("currency", CNY) != CNY:
@@ -156,56 +156,3 @@ def _notice(said: _Object, state: State, carried: str | None) -> Notice:
         state,
         time_told(said.text("success_time"), "resource.success_time") if paid else 0,
     )
-
-
-class _Object:
-    """An object of a document, whose fields are read strictly."""
-
-    def __init__(self, value: Any, field: str) -> None:
-        if not isinstance(value, dict):
-            raise Malformed(field, "is not an object")
-        self._value: dict[str, Any] = value
-        self._field = field
-
-    def text(self, name: str, otherwise: str | None = None) -> str:
-        found = self._value.get(name, otherwise)
-        if not isinstance(found, str):
-            raise Malformed(f"{self._field}.{name}", self._fault(name, "a string"))
-        return found
-
-    def whole(self, name: str) -> int:
-        found = self._value.get(name)
-        if type(found) is not int:
-            raise Malformed(f"{self._field}.{name}", self._fault(name, "a whole number"))
-        return found
-
-    def object(self, name: str) -> _Object:
-        if name not in self._value:
-            raise Malformed(f"{self._field}.{name}", "is missing")
-        return _Object(self._value[name], f"{self._field}.{name}")
-
-    def _fault(self, name: str, wanted: str) -> str:
-        return f"is not {wanted}" if name in self._value else "is missing"
-
-
-def _read_json(data: bytes, field: str) -> Any:
-    """Read JSON in which no name stands twice and no number has a fraction. Raises `Malformed`."""
-
-    def refuse(_number: str) -> Any:
-        raise Malformed(field, "holds a number that is not whole")
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise Malformed(field, "holds a name twice")
-        return found
-
-    try:
-        return json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=once,
-            parse_float=refuse,
-            parse_constant=refuse,
-        )
-    except (UnicodeDecodeError, ValueError, RecursionError):
-        raise Malformed(field, "is not JSON in UTF-8") from None

@@ -9,10 +9,10 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from api.access import PUBLIC
-from api.order_limits import Admitted, admit_orders, orders_in
+from api.order_limits import Admitted, orders_in
 from api.problems import json_bytes, problem_of
 from api.reading import body_of, read_query
-from api.rooms import Here
+from api.rooms import Here, Rooms
 from api.schemas import (
     PROBLEMS,
     SUBMISSION_BODY,
@@ -23,6 +23,8 @@ from api.schemas import (
 from api.submitting import Result, readable, results_of
 from api.titles import language_of
 from ledger.application import Accepted
+from ledger.rules.errors import Malformed
+from ledger.submission import Submission
 
 router = APIRouter(tags=["commands"])
 
@@ -58,10 +60,7 @@ async def submit_commands(request: Request, rooms: Here) -> Response:
     async with body_of(request, rooms.large_bodies) as body:
         rooms.writer.check_room()
         read, many = await rooms.unpack(body)
-    admitted: Sequence[Admitted] = read
-    if orders_in(read):
-        admitted = await to_thread.run_sync(admit_orders, rooms.house, read)
-    results = results_of(admitted, await rooms.writer.submit_async(readable(admitted)))
+    results = await (_order if orders_in(read) else _submit)(rooms, read)
     rooms.keeper.wake()
     if many:
         listed = [_element(result, request) for result in results]
@@ -72,6 +71,22 @@ async def submit_commands(request: Request, rooms: Here) -> Response:
     answer = _answer({"receipt": result.receipt.document()}, 200 if result.again else 201)
     answer.headers["Location"] = f"/v1/entries/{result.index}"
     return answer
+
+
+async def _order(rooms: Rooms, read: Sequence[Submission | Malformed]) -> list[Result]:
+    """Hand in what the limit of unpaid orders lets through."""
+    admitted = await to_thread.run_sync(rooms.orders.admit, read)
+    results: list[Result] = []
+    try:
+        results = await _submit(rooms, admitted)
+    finally:
+        accepted = [isinstance(each, Accepted) for each in results]
+        await to_thread.run_sync(rooms.orders.settle, admitted, accepted)
+    return results
+
+
+async def _submit(rooms: Rooms, admitted: Sequence[Admitted]) -> list[Result]:
+    return results_of(admitted, await rooms.writer.submit_async(readable(admitted)))
 
 
 def _answer(document: object, status: int) -> Response:

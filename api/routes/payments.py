@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -21,7 +22,7 @@ from api.logs import logger
 from api.payments.notices import take
 from api.payments.port import Fields
 from api.payments.setup import read_port
-from api.problems import PROBLEM, json_bytes
+from api.problems import PROBLEM, json_bytes, problem_response
 from api.reading import read_query, read_small
 from api.rooms import Here, Rooms
 from api.schemas import PROBLEMS
@@ -38,6 +39,13 @@ _QUIET = (
     *(BodyTooLarge, BodyTooSlow, Malformed),
     *(NoticeSignatureInvalid, NoticeStale, ProviderNotConfigured),
 )
+_JSON_NOTICE: dict[str, Any] = {
+    **PUBLIC,
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    },
+}
 _DONE = "The payment is recorded, or was before, or there is nothing to record"
 
 
@@ -78,13 +86,7 @@ async def submit_alipay_notice(request: Request, rooms: Here) -> Response:
     status_code=204,
     response_class=Response,
     responses={204: {"description": _DONE}, **PROBLEMS},
-    openapi_extra={
-        **PUBLIC,
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"type": "object"}}},
-        },
-    },
+    openapi_extra=_JSON_NOTICE,
 )
 async def submit_wechat_notice(request: Request, rooms: Here) -> Response:
     """Take a notification that WeChat Pay signed over its body. The answer is 204 without a body.
@@ -98,6 +100,27 @@ async def submit_wechat_notice(request: Request, rooms: Here) -> Response:
         return Response(told, STATUS_OF[type(error)], _NOT_STORED, media_type="application/json")
 
     return await _answer(request, rooms, "wechat", Response(None, 204, _NOT_STORED), refused)
+
+
+@router.post(
+    "/internal",
+    operation_id="submit_till_notice",
+    summary="Take a notice of the marketplace's own till",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"description": _DONE}, **PROBLEMS},
+    openapi_extra=_JSON_NOTICE,
+)
+async def submit_till_notice(request: Request, rooms: Here) -> Response:
+    """Take a notice that the till signed (Ed25519). The answer is 204 without a body.
+
+    What was not taken is answered by a problem; the till sends it again until it is taken.
+    """
+
+    def refused(error: Coded) -> Response:
+        return problem_response(error, request)
+
+    return await _answer(request, rooms, "internal", Response(None, 204, _NOT_STORED), refused)
 
 
 async def _answer(

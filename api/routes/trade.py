@@ -1,4 +1,4 @@
-"""Trade: what merchants are qualified for, what they list, what balances hold."""
+"""Trade: what merchants are qualified for, deposited and list, and what balances hold."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import PUBLIC
 from api.answers import freshness, json_answer
-from api.errors import ListingNotFound, MerchantNotFound
+from api.credit import credit_document
+from api.deposits import deposit_document
+from api.errors import ListingNotFound, MerchantNotFound, PartyNotFound
 from api.reading import read_query
 from api.rooms import Here, Rooms
 from api.schemas import PROBLEMS
 from api.streams import stored_stream
-from api.trade_schemas import Balance, Listing, Merchant
+from api.trade_schemas import Balance, Listing, MemberCredit, Merchant, MerchantDeposit
 from ledger.rules import trade_state as states
+from ledger.rules.credit import credit_stream
+from ledger.rules.deposits import deposit_stream
 from ledger.rules.entries import read_entry
 from ledger.rules.evolve import evolve
 from ledger.rules.listings import listing_stream
 from ledger.rules.merchants import merchant_stream
 from ledger.rules.money import balance_stream, written
-from ledger.rules.text import check_id, check_item, format_time
+from ledger.rules.state import Stream
+from ledger.rules.text import check_id, check_item, format_time, party_stream
 
 router = APIRouter(prefix="/v1", tags=["trade"])
 
@@ -38,6 +43,21 @@ async def get_merchant(request: Request, rooms: Here, id: str) -> Response:  # n
     read_query(request)
     party = check_id(id, field="path.id")
     return await _answer(request, rooms, await rooms.read(_merchant, rooms, party))
+
+
+@router.get(
+    "/merchants/{id}/deposit",
+    operation_id="get_deposit",
+    summary="Read what a merchant deposited",
+    response_model=MerchantDeposit,
+    responses=PROBLEMS,
+    openapi_extra=PUBLIC,
+)
+async def get_deposit(request: Request, rooms: Here, id: str) -> Response:  # noqa: A002
+    """Read what a deposit holds, what of it was asked back, and how many claims are open."""
+    read_query(request)
+    party = check_id(id, field="path.id")
+    return await _answer(request, rooms, await rooms.read(_deposit, rooms, party))
 
 
 @router.get(
@@ -73,6 +93,21 @@ async def get_balance(request: Request, rooms: Here, id: str) -> Response:  # no
     read_query(request)
     party = check_id(id, field="path.id")
     return await _answer(request, rooms, await rooms.read(_balance, rooms, party))
+
+
+@router.get(
+    "/credit/{id}",
+    operation_id="get_credit",
+    summary="Read a member's credit, points and level",
+    response_model=MemberCredit,
+    responses=PROBLEMS,
+    openapi_extra=PUBLIC,
+)
+async def get_credit(request: Request, rooms: Here, id: str) -> Response:  # noqa: A002
+    """Read what a member has of each unit, what it owes, and the level recorded last."""
+    read_query(request)
+    party = check_id(id, field="path.id")
+    return await _answer(request, rooms, await rooms.read(_credit, rooms, party))
 
 
 async def _answer(request: Request, rooms: Rooms, document: dict[str, Any]) -> Response:
@@ -123,11 +158,29 @@ def _listing(rooms: Rooms, name: str) -> dict[str, Any]:
     }
 
 
-def _balance(rooms: Rooms, party: str) -> dict[str, Any]:
-    # The last entry says all that the account holds: no other one is read.
-    row = rooms.house.reader.last_of_stream(balance_stream(party))
+def _deposit(rooms: Rooms, party: str) -> dict[str, Any]:
+    _merchant(rooms, party)
+    return deposit_document(party, _said_last(rooms, deposit_stream(party)))
+
+
+def _said_last(rooms: Rooms, stream: str) -> Stream | None:
+    """Read an account from its last entry, which says all of it: no other one is read."""
+    row = rooms.house.reader.last_of_stream(stream)
     if row is None:
+        return None
+    return evolve(None, read_entry(row.entry), command=row.command.hex())
+
+
+def _credit(rooms: Rooms, party: str) -> dict[str, Any]:
+    member = stored_stream(rooms, party_stream(party))
+    if member is None:
+        raise PartyNotFound("the log knows no such party", party=party)
+    return credit_document(party, member, _said_last(rooms, credit_stream(party)))
+
+
+def _balance(rooms: Rooms, party: str) -> dict[str, Any]:
+    found = _said_last(rooms, balance_stream(party))
+    if found is None:
         return {"head_index": None, "holds": [], "party": party}
-    found = evolve(None, read_entry(row.entry), command=row.command.hex())
     assert isinstance(found.state, states.Account)  # noqa: S101 - by the stream's name
     return {"head_index": found.head.index, "holds": written(found.state), "party": party}

@@ -7,18 +7,20 @@ Specification: docs/spec.md section 11.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from ledger.rules.commands import Command
 from ledger.rules.errors import Refused
 from ledger.rules.model import Fact, View
 from ledger.rules.order_state import Order
+from ledger.rules.schema import UNITS
 from ledger.rules.state import UNKNOWN, Item
-from ledger.rules.trade_state import Claim
+from ledger.rules.trade_state import Account, Claim, Deposit
 
 _MOVES = frozenset({"item-transferred/1", "sale-imported/1", "provenance-gap-recorded/1"})
 _RESERVED, _SOLD = "item-reserved/1", "item-sold/1"
+_CHARGED = "chargeback-recorded/1"
 _BY_IMPORT = frozenset({"sale-imported/1", "provenance-gap-recorded/1"})
 
 
@@ -40,7 +42,9 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
         InvariantBroken: An item would move without its owner, while frozen, or from somebody who
             does not hold it; or an import would touch what a key holder signed for; or an item
             would be reserved twice, or sold to another than the buyer it is reserved for; or money
-            would come from nowhere, from another order, or from a line that is frozen.
+            would come from nowhere, from another order, or from a line that is frozen; or a
+            deposit would leave that nobody asked for, or while a claim is open; or credit or points
+            would be mixed with money.
 
     """
     signed = {signer.party for signer in command.signers}
@@ -49,6 +53,8 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
         if "postings" in fact.data:
             _check_balanced(fact.data["postings"])
             _check_escrow(fact, view)
+            _check_deposit(fact, view)
+            _check_units(fact)
         if not fact.stream.startswith("item/"):
             continue
         found = view.stream(fact.stream)
@@ -65,7 +71,7 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
 
 
 def _check_balanced(postings: Sequence[Mapping[str, str]]) -> None:
-    sums: Counter[str] = Counter()
+    sums: defaultdict[str, int] = defaultdict(int)
     for posting in postings:
         sums[posting["currency"]] += int(posting["amount"])
     for currency, total in sums.items():
@@ -80,13 +86,15 @@ def _check_escrow(fact: Fact, view: View) -> None:
     if room == "claim":
         order, closing = _claimed_order(view, order), order
     for posting in fact.data["postings"]:
-        account, amount = posting["account"], int(posting["amount"])
+        account = posting["account"]
         if not account.startswith("escrow/"):
             continue
         if not account.startswith(f"escrow/{order}/"):
             raise InvariantBroken("another order's escrow would move", order=order, account=account)
+        amount = int(posting["amount"])
         if amount < 0:
-            _check_leaving(_order(view, order), account, -amount, closing)
+            taken = fact.type == _CHARGED
+            _check_leaving(_order(view, order), account, -amount, closing, taken=taken)
 
 
 def _claimed_order(view: View, claim: str) -> str:
@@ -95,13 +103,54 @@ def _claimed_order(view: View, claim: str) -> str:
     return state.order if isinstance(state, Claim) and state.open else ""
 
 
-def _check_leaving(order: Order, account: str, amount: int, closing: str | None) -> None:
+def _check_leaving(
+    order: Order, account: str, amount: int, closing: str | None, *, taken: bool
+) -> None:
     line = order.lines[int(account.rpartition("/")[2]) - 1]
     others = [claim for claim in line.claims if claim != closing]
-    if others:
+    # No freezing of ours keeps a provider from taking back what was paid through it.
+    if others and not taken:
         raise InvariantBroken("frozen money would leave", account=account, claim=others[0])
     if amount > line.held:
         raise InvariantBroken("more would leave than is held", account=account, held=line.held)
+
+
+def _check_deposit(fact: Fact, view: View) -> None:
+    """Check that a deposit moves on its own stream alone, and leaves as it was asked for."""
+    for posting in fact.data["postings"]:
+        account, amount, currency = posting["account"], int(posting["amount"]), posting["currency"]
+        if not account.startswith("deposit/"):
+            continue
+        if account != fact.stream:
+            raise InvariantBroken("another's deposit would move", account=account)
+        found = view.stream(account)
+        before = found.state if found and isinstance(found.state, Deposit) else Deposit()
+        if amount < 0 and before.claims:
+            raise InvariantBroken("a claimed deposit would leave", claims=before.claims)
+        if -amount > Account(before.reserved).held(currency):
+            asked = Account(before.reserved).held(currency)
+            raise InvariantBroken("more of a deposit would leave than was asked for", asked=asked)
+        held = sum(Account(part).held(currency) for part in (before.available, before.reserved))
+        after = fact.data["after"]
+        says = sum(
+            int(each["amount"])
+            for each in (*after["available"], *after["reserved"])
+            if each["currency"] == currency
+        )
+        if says != held + amount:
+            raise InvariantBroken("a deposit would hold another amount", held=held, says=says)
+
+
+def _check_units(fact: Fact) -> None:
+    """Check that credit and points move on their own streams alone, and no money there."""
+    own = fact.stream.startswith("credit/")
+    for posting in fact.data["postings"]:
+        if (posting["currency"] in UNITS) != own:
+            raise InvariantBroken(
+                "credit or points would be mixed with money",
+                account=posting["account"],
+                currency=posting["currency"],
+            )
 
 
 def _order(view: View, name: str) -> Order:

@@ -236,7 +236,7 @@ def _add(pending: _Pending, entry: Entry, cause: Entry) -> None:
     """Make the rows of one entry, as the writer made them."""
     command = cause.command
     assert command is not None  # noqa: S101 - a cause carries its command
-    row = row_of(entry, command.digest)
+    row = row_of(entry, bytes.fromhex(command.digest))
     pending.entries.append(row)
     if entry is cause:
         pending.commands.append(CommandKey(command.by, command.id, row.command, entry.index))

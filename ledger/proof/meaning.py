@@ -2,6 +2,7 @@
 
 The rules (`ledger.rules`) are shared between writer and verifier, so a mistake in them would pass
 both. These invariants are written apart, over the plain documents:
+  place       an entry that carries a command stands on the stream that its body names
   keys        every signer's key was registered to its party, once, and is not revoked
   roles       whoever signs in a role that is granted holds it
   owner       an item has one owner; it leaves only its owner's hand, to somebody who signed
@@ -74,6 +75,7 @@ class Meaning(TradeMeaning):
         command = cause.document["command"]
         if entry is cause:
             self.end()
+            _check_place(entry.document["stream"], command["body"])
             self._check_signers(command)
             self._learn_keys(command)
         judge = _JUDGES.get(entry.type)
@@ -137,6 +139,8 @@ class Meaning(TradeMeaning):
         thing = Thing(owner, _namespace_of(name), signed_for=True)
         self._check_owns_namespace(thing, _signer(command, "owner"))
         thing.agent, thing.is_card = command["body"].get("agent"), "card" in command["body"]
+        if thing.is_card:
+            thing.goods = _goods(command)
         self.items[name] = thing
 
     def _escrowed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
@@ -148,6 +152,9 @@ class Meaning(TradeMeaning):
         _check_at_hand(thing)
         if thing.is_card and thing.sold_by is not None:
             raise broken("cards", "a card was placed to be sold again", None, thing.sold_by)
+        thing.goods = thing.goods or _goods(command)
+        if thing.goods != _goods(command):
+            raise broken("escrow", "an item was placed as another", thing.goods, _goods(command))
         thing.agent, thing.offered_to, thing.signed_for = command["body"]["agent"], None, True
 
     def _taken_back(self, document: dict[str, Any], command: dict[str, Any]) -> None:
@@ -250,6 +257,19 @@ def _brought(command: dict[str, Any]) -> dict[str, str]:
     body = command["body"]
     founders = body.get("parties", [body])
     return {_id(founder["key"]): founder["party"] for founder in founders}
+
+
+def _check_place(stream: str, body: dict[str, Any]) -> None:
+    """Check that a stream `item/NS/ID` is that of the body's `item`, and so of every family."""
+    family, _, name = stream.partition("/")
+    named = body.get(family)
+    if isinstance(named, str) and named != name:
+        raise broken("place", "a command stands on another stream than it names", named, name)
+
+
+def _goods(command: dict[str, Any]) -> tuple[str, str]:
+    """Read as what an item may be sold: its class and product."""
+    return command["body"]["class"], command["body"]["product"]
 
 
 def _id(key: dict[str, str]) -> str:

@@ -43,8 +43,8 @@ class ClaimsMeaning:
     claims: dict[str, _Claim] = field(default_factory=dict)
     due: tuple[str, dict[str, Any]] | None = None
 
-    def open(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        """Check the entry of an `open-claim/1`.
+    def open(self, document: dict[str, Any], command: dict[str, Any]) -> str:
+        """Check the entry of an `open-claim/1`; returns the merchant that it is about.
 
         Raises:
             Tampered: An invariant breaks.
@@ -56,11 +56,17 @@ class ClaimsMeaning:
             raise _broken("a claim was opened twice", body["claim"], name)
         line = self.escrow.line(order, body["line"])
         self._check_buyer(order, signer)
+        if body["claim"] in line.claims:
+            raise _broken("a claim bears the number of a chargeback", None, body["claim"])
         if not line.held:
             raise _broken("a claim on what holds nothing", None, line.item)
+        kinds = self._policy(order)["claims"]["kinds"]
+        if body["kind"] not in kinds:
+            raise _broken("a claim that the trade policy does not take", kinds, body["kind"])
         self.claims[name] = _Claim(order, body["line"])
         line.claims.add(body["claim"])
         self.due = (order, {"claim": body["claim"], "line": body["line"]})
+        return line.merchant
 
     def _check_buyer(self, order: str, signer: str) -> None:
         buyer = self.escrow.orders.orders[order].buyer
@@ -90,8 +96,10 @@ class ClaimsMeaning:
             raise _broken("a claim and its order does not say so", self.due[0], None)
         self.due = None
 
-    def close(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+    def close(self, document: dict[str, Any], command: dict[str, Any]) -> str:
         """Check the entry of a `close-claim/1`, and take from the line what leaves it.
+
+        Returns the merchant that the claim is about.
 
         Raises:
             Tampered: An invariant breaks.
@@ -114,8 +122,10 @@ class ClaimsMeaning:
         self.escrow.let_go(right, claim.order, claim.line, released)
         self.escrow.give_back(right, claim.order, claim.line, refunded)
         self.escrow.check_postings(claim.order, right, document["data"]["postings"], "claims")
-        self.escrow.expect_freed(claim.order, [claim.line])
+        # A line of which a provider took all may hold nothing before its claim is closed.
+        self.escrow.expect_freed(claim.order, [claim.line] if refunded else ())
         self._expect_settled(claim, line, document, command, (released, refunded))
+        return line.merchant
 
     def _check_closer(self, claim: _Claim, line: Line, command: dict[str, Any]) -> None:
         signer, outcome = command["signers"][0], command["body"]["outcome"]
@@ -136,22 +146,28 @@ class ClaimsMeaning:
         command: dict[str, Any],
         parts: tuple[int, int],
     ) -> None:
-        body, inspect_by = command["body"], None
+        body, inspect_by, deliver_by = command["body"], None, None
         if body["outcome"] == "none" and line.inspect_by is not None:
             until = _moment(document["at"])
             if command["signers"][0]["role"] == "arbitrator":
                 until += timedelta(days=self._appeal_days(claim.order))
             line.inspect_by = max(line.inspect_by, until)
             inspect_by = _text(line.inspect_by)
-        said = {"inspect_by": inspect_by, "line": claim.line, "outcome": body["outcome"]}
+        elif body["outcome"] == "none" and line.deliver_by is not None:
+            # Its time may have come for other lines while this one was frozen.
+            line.deliver_by = max(line.deliver_by, _moment(document["at"]))
+            deliver_by = _text(line.deliver_by)
+        times = {"deliver_by": deliver_by, "inspect_by": inspect_by}
+        said = {**times, "line": claim.line, "outcome": body["outcome"]}
         released, refunded = map(str, parts)
         amounts = {"refunded": refunded, "released": released}
         self.due = (claim.order, {"claim": body["claim"], **said, **amounts})
 
     def _appeal_days(self, order: str) -> int:
-        orders = self.escrow.orders
-        policy = orders.terms.documents[self.escrow.terms[order]]
-        return int(policy["appeal"]["window_days"])
+        return int(self._policy(order)["appeal"]["window_days"])
+
+    def _policy(self, order: str) -> dict[str, Any]:
+        return self.escrow.orders.terms.documents[self.escrow.terms[order]]
 
 
 def _parts(line: Line, body: dict[str, Any]) -> tuple[int, int]:

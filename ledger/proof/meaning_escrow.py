@@ -143,6 +143,19 @@ class EscrowMeaning:
             raise _broken("an activation is not called what it is", late, said, "activation")
         return line
 
+    def check_revealed(self, item: str, body: dict[str, Any]) -> None:
+        """Check the line that a `reveal-card/1` names: of this item, and not refunded.
+
+        Raises:
+            Tampered: It is another's, or all of its price went back.
+
+        """
+        line = self.line(f"order/{body['order']}", body["line"])
+        if line.item != item:
+            raise _broken("a card was revealed by another line", line.item, item, "cards")
+        if not line.held and not line.released:
+            raise _broken("a card was revealed whose price went back", None, item, "cards")
+
     def release(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         """Check an `escrow-released/1`: delivered, and accepted or inspected for long enough.
 

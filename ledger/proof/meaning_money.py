@@ -1,8 +1,8 @@
 """What movements of money must mean together: another reading than that of the rules.
 
   money       the postings of an entry are sorted by account and currency, none is nothing, and they
-              sum to nothing in every currency; only `external/` and `receivable/` fall below zero;
-              what a balance is said to hold afterwards is the sum of all its postings
+              sum to nothing in every currency; only `external/`, `issued` and `receivable/` fall
+              below zero; what a balance is said to hold afterwards is the sum of all its postings
 
 Where every entry is balanced, so is the whole log at every index. With a partial log only the
 postings themselves are judged. Specification: docs/spec.md section 11.
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ledger.proof.errors import Tampered
 
-_MAY_OWE: Final = ("external/", "receivable/")
+_MAY_OWE: Final = ("external/", "issued", "receivable/")
 # What these hold is said by the entry on their own stream; of the others nobody says it.
 _SAID: Final = ("balance/",)
 

@@ -1,8 +1,9 @@
 """What orders and their payments must mean together: another reading than that of the rules.
 
   order       an order is placed once, at listings as they stand, under the trade policy in force
-              and with its fees and periods; each item is its merchant's and reserved for one order
-              at a time, until that has expired unpaid; meanwhile it is neither moved nor taken back
+              and with its fees and periods; each item is its merchant's, of the listing's class and
+              product, and reserved for one order at a time, until that has expired unpaid;
+              meanwhile it is neither moved nor taken back
   payment     a payment funds every line with its price, once and in time, or lies whole on the
               buyer's balance; nothing of it goes elsewhere
   held        an account `escrow/` is a line's of an order, in its currency, moved by its stream
@@ -237,6 +238,8 @@ class OrdersMeaning:
         own = command["kind"] == "pay-order/1"
         if own and signer != order.buyer:
             raise _broken("another party's balance paid", order.buyer, signer, what="payment")
+        if not own and signer == order.buyer:
+            raise _broken("a cashier served itself", None, signer, what="payment")
         outcome = _outcome(order, at, money)
         if data["outcome"] != outcome:
             raise _broken("another outcome of a payment", outcome, data["outcome"], what="payment")

@@ -69,10 +69,17 @@ class ShopsMeaning:
         if self.until.pop((body["merchant"], body["class"]), None) is None:
             raise _broken("what was revoked was not there", body["class"], None)
 
-    def label(self, document: dict[str, Any], body: dict[str, Any], terms: TermsMeaning) -> None:
+    def label(
+        self,
+        document: dict[str, Any],
+        body: dict[str, Any],
+        terms: TermsMeaning,
+        available: Mapping[str, int],
+    ) -> None:
         """Check the entry of an `update-labels/1` under the trade policy in force.
 
-        No deposit was ever made: where the log is whole, nobody has a label that asks for one.
+        `available` is what of the merchant's deposit it has not asked for; where the log is not
+        whole nobody knows that, and a label that asks for a deposit is not judged.
 
         Raises:
             Tampered: An invariant breaks.
@@ -87,11 +94,15 @@ class ShopsMeaning:
         for label in sorted({*asked, *given}):
             may = label in asked and asked[label]["origin"] in origins
             least = asked[label]["deposit_min"] if may else []
-            if any(int(each["amount"]) for each in least):
+            if any(available.get(each["currency"], 0) < int(each["amount"]) for each in least):
                 may = not self.complete and label in given
             if may != (label in given):
                 raise _broken("a merchant has other labels", label, given, what="labels")
         self.labels[name] = given
+
+    def sells(self, merchant: str, at: datetime) -> bool:
+        """Say whether a merchant is qualified for anything at a time."""
+        return bool(self._origins(merchant, at))
 
     def _origins(self, merchant: str, at: datetime) -> set[str | None]:
         """Name the origins of what a merchant is qualified for; None is among them if any is."""

@@ -5,9 +5,14 @@
   money       movements of money are as `ledger.proof.meaning_money` says
   orders      orders and their payments are as `ledger.proof.meaning_orders` says
   escrow      what becomes of paid lines is as `ledger.proof.meaning_escrow` says
-  cards       a card is revealed by its owner, once, after it was sold
+  cards       a card is revealed by its owner, once, after it was sold and while something of its
+              price is with its merchant or held
   activation  an item is activated once, as the buyer or the ledger says, and late is called late
   claims      claims on them are as `ledger.proof.meaning_claims` says
+  chargebacks what providers take back is as `ledger.proof.meaning_chargebacks` says
+  duplicates  card keys found twice are as `ledger.proof.meaning_duplicates` says
+  deposits    what merchants deposit is as `ledger.proof.meaning_deposits` says
+  credit      credit, points and levels are as `ledger.proof.meaning_credit` says
 
 Specification: docs/spec.md section 11.
 """
@@ -19,7 +24,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.proof.errors import Tampered
+from ledger.proof.meaning_chargebacks import ChargebacksMeaning
 from ledger.proof.meaning_claims import ClaimsMeaning
+from ledger.proof.meaning_credit import CreditMeaning
+from ledger.proof.meaning_deposits import DepositsMeaning
+from ledger.proof.meaning_duplicates import Card, DuplicatesMeaning
 from ledger.proof.meaning_escrow import EscrowMeaning
 from ledger.proof.meaning_money import MoneyMeaning
 from ledger.proof.meaning_orders import OrdersMeaning
@@ -38,6 +47,7 @@ class Thing:
     offered_to: str | None = None
     agent: str | None = None
     is_card: bool = False
+    goods: tuple[str, str] | None = None
     sold_by: str | None = None
     sold_at: str = ""
     revealed: bool = False
@@ -57,6 +67,10 @@ class TradeMeaning:
     orders: OrdersMeaning = field(init=False)
     escrow: EscrowMeaning = field(init=False)
     claims: ClaimsMeaning = field(init=False)
+    deposits: DepositsMeaning = field(init=False)
+    chargebacks: ChargebacksMeaning = field(init=False)
+    duplicates: DuplicatesMeaning = field(init=False)
+    credit: CreditMeaning = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with no money anywhere, and nothing ordered."""
@@ -65,12 +79,18 @@ class TradeMeaning:
         self.orders = OrdersMeaning(self.complete, self.shops, self.terms)
         self.escrow = EscrowMeaning(self.orders)
         self.claims = ClaimsMeaning(self.complete, self.escrow)
+        self.chargebacks = ChargebacksMeaning(self.escrow)
+        self.deposits = DepositsMeaning(self.complete, self.shops, self.terms, self.money)
+        self.duplicates = DuplicatesMeaning(self.complete, self.escrow)
+        self.credit = CreditMeaning(self.complete, self.terms, self.money)
 
     def end(self) -> None:
         """Check that all effects of the last command came. Raises `Tampered`."""
         self.money.end()
         self.orders.end()
         self.claims.end()
+        self.deposits.end()
+        self.duplicates.end()
 
     def _terms(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.terms.take(document, command)
@@ -82,7 +102,8 @@ class TradeMeaning:
         self.shops.revoke(command)
 
     def _labelled(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        self.shops.label(document, command["body"], self.terms)
+        body = command["body"]
+        self.shops.label(document, body, self.terms, self.deposits.available(body["merchant"]))
 
     def _listing(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.shops.publish(document, command)
@@ -92,14 +113,30 @@ class TradeMeaning:
 
     def _moved(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
         self.orders.check_accounts(document)
+        self.deposits.check_accounts(document)
+        self.credit.check_accounts(document)
         self.money.take(document)
+
+    def _served(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        cashiers = [each["party"] for each in command["signers"] if each["role"] == "cashier"]
+        if command["body"]["party"] in cashiers:
+            raise broken("money", "a cashier served itself", None, command["body"]["party"])
+        self._moved(document, command)
 
     def _placed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.orders.place(document, command, self._owner)
+        for line in command["body"]["lines"]:
+            listing = self.shops.listings[line["listing"]] or {}
+            listed = (listing["class"], listing["product"])
+            goods = self.items["item/" + line["item"]].goods
+            if goods != listed:
+                raise broken("order", "an order of something else than was listed", listed, goods)
+        self.credit.check_tier(document, command)
         self.escrow.place(document, command)
 
     def _owner(self, item: str) -> str | None:
-        """Say whose an item is that an agent may sell now."""
+        """Say whose an item is that an agent may sell now. Raises `Tampered` for a flagged one."""
+        self.duplicates.check_sellable(item)
         thing = self.items.get(item)
         return thing.owner if thing and thing.agent is not None and not thing.frozen else None
 
@@ -122,7 +159,8 @@ class TradeMeaning:
         self.escrow.deliver(document, command, self._agent)
 
     def _agent(self, item: str) -> str | None:
-        """Say with whom an item is that may be sold now."""
+        """Say with whom an item is that may be sold now. Raises `Tampered` for a flagged one."""
+        self.duplicates.check_sellable(item)
         thing = self.items.get(item)
         return None if thing is None or thing.frozen else thing.agent
 
@@ -142,6 +180,9 @@ class TradeMeaning:
             raise broken("cards", "a card was revealed that was not sold", thing.sold_by, order)
         if thing.revealed:
             raise broken("cards", "a card was revealed twice", None, document["stream"])
+        if thing.frozen:
+            raise broken("cards", "a frozen card was revealed", None, document["stream"])
+        self.escrow.check_revealed(document["stream"], command["body"])
         thing.revealed, thing.offered_to = True, None
 
     def _activated(self, document: dict[str, Any], command: dict[str, Any]) -> None:
@@ -155,6 +196,23 @@ class TradeMeaning:
         thing.activated = thing.activated or body["outcome"] == "success"
         thing.offered_to = None
 
+    def _reported(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.duplicates.report(document, command, self._card)
+
+    def _card(self, item: str) -> Card | None:
+        thing = self.items.get(item)
+        if thing is None or not thing.is_card or thing.goods is None:
+            return None
+        _, product = thing.goods
+        return Card(product, thing.sold_by)
+
+    def _item_flagged(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.duplicates.follow(document)
+        self.items[document["stream"]].offered_to = None
+
+    def _order_flagged(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.duplicates.follow(document)
+
     def _released(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.escrow.release(document, command)
         self._moved(document, command)
@@ -164,11 +222,39 @@ class TradeMeaning:
         self._moved(document, command)
 
     def _claimed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        self.claims.open(document, command)
+        self.deposits.count(self.claims.open(document, command), 1)
 
     def _claim_closed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        self.claims.close(document, command)
+        self.deposits.count(self.claims.close(document, command), -1)
         self._moved(document, command)
+
+    def _charged_back(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.chargebacks.take(document, command)
+        self._moved(document, command)
+
+    def _chargeback_ended(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.chargebacks.end(document, command)
+        self._moved(document, command)
+
+    def _deposit_agreed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.deposits.agree(document, command)
+
+    def _deposit_asked(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.deposits.ask(document, command)
+
+    def _deposit_moved(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self._moved(document, command)
+        self.deposits.move(document, command)
+
+    def _deposit_claimed(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
+        self.deposits.claimed(document)
+
+    def _credited(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self._moved(document, command)
+        self.credit.take(document, command)
+
+    def _levelled(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.credit.level(document, command["body"])
 
     def _claim_followed(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
         self.claims.follow(document)
@@ -185,8 +271,8 @@ TRADE_JUDGES: dict[str, _Judge] = {
     "labels-changed/1": TradeMeaning._labelled,
     "listing-published/1": TradeMeaning._listing,
     "listing-ended/1": TradeMeaning._listing_ended,
-    "balance-topped-up/1": TradeMeaning._moved,
-    "balance-paid-out/1": TradeMeaning._moved,
+    "balance-topped-up/1": TradeMeaning._served,
+    "balance-paid-out/1": TradeMeaning._served,
     "balance-changed/1": TradeMeaning._balance,
     "order-placed/1": TradeMeaning._placed,
     "item-reserved/1": TradeMeaning._reserved,
@@ -201,8 +287,21 @@ TRADE_JUDGES: dict[str, _Judge] = {
     "escrow-refunded/1": TradeMeaning._refunded,
     "claim-opened/1": TradeMeaning._claimed,
     "claim-closed/1": TradeMeaning._claim_closed,
+    "chargeback-recorded/1": TradeMeaning._charged_back,
+    "chargeback-ended/1": TradeMeaning._chargeback_ended,
+    "deposit-agreed/1": TradeMeaning._deposit_agreed,
+    "deposit-reserved/1": TradeMeaning._deposit_asked,
+    "deposit-changed/1": TradeMeaning._deposit_moved,
+    "deposit-claimed/1": TradeMeaning._deposit_claimed,
+    "credit-granted/1": TradeMeaning._credited,
+    "credit-clawed-back/1": TradeMeaning._credited,
+    "credit-redeemed/1": TradeMeaning._credited,
+    "level-changed/1": TradeMeaning._levelled,
     "escrow-frozen/1": TradeMeaning._claim_followed,
     "escrow-settled/1": TradeMeaning._claim_followed,
+    "duplicate-reported/1": TradeMeaning._reported,
+    "item-flagged/1": TradeMeaning._item_flagged,
+    "order-flagged/1": TradeMeaning._order_flagged,
 }
 
 

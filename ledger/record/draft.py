@@ -7,7 +7,7 @@ only after the commit. It is the `View` that the rules read.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ledger.proof.checkpoint import parse_checkpoint
@@ -26,7 +26,7 @@ from ledger.record.recorder import LedgerRecorder
 from ledger.record.stored import key_row_of, read_stored, row_of
 from ledger.rules.commands import Command
 from ledger.rules.derive import founders
-from ledger.rules.entries import Entry, Place, Sealing, sealed_effect, sealed_own
+from ledger.rules.entries import Place, sealed_effect, sealed_own
 from ledger.rules.evolve import evolve
 from ledger.rules.items import item_stream
 from ledger.rules.kinds import KINDS
@@ -133,9 +133,8 @@ class Tip:
         self._absent.difference_update(draft.changed)
         for name, stream in draft.changed.items():
             self._keep(name, stream)
-        last = draft.entries[-1]
-        self.head = HeadRow(draft.size, bytes.fromhex(last.leaf), self.head.epoch)
-        self.at = last.at
+        self.head = HeadRow(draft.size, draft.rows[-1].leaf, self.head.epoch)
+        self.at = draft.at
 
     def _refresh(self) -> None:
         if self._stale:
@@ -156,6 +155,21 @@ class Tip:
             self._streams.popitem(last=False)
 
 
+GetStream = Callable[[str], Stream | None]
+
+
+class _Known(dict[str, Stream | None]):
+    """Streams by name: as this batch changed them, else as they were read before it."""
+
+    def __init__(self, read: GetStream) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, name: str) -> Stream | None:
+        found = self[name] = self._read(name)
+        return found
+
+
 @dataclass(slots=True)
 class Draft:
     """The tip plus the commands of this batch that were accepted so far."""
@@ -164,37 +178,33 @@ class Draft:
     recorder: LedgerRecorder
     head: HeadRow
     at: int
-    entries: list[Entry] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
+    rows: list[SealedEntry] = field(default_factory=list)
     changed: dict[str, Stream] = field(default_factory=dict)
     commands: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
     keys: dict[str, KeyRow] = field(default_factory=dict)
     disclosures: list[Disclosure] = field(default_factory=list)
     parcels: list[ParcelRow] = field(default_factory=list)
-    _read: dict[str, Stream | None] = field(default_factory=dict)
+    stream: GetStream = field(init=False)
+    """Return head and state of a stream, or None."""
+    _known: _Known = field(init=False)
     _recorded: dict[tuple[str, str], CommandKey] = field(default_factory=dict)
     _looked_up: set[tuple[str, str]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Know of each stream what the tip knows, until this batch changes it."""
+        self._known = _Known(self.tip.stream)
+        # Asked for a dozen times a command: the look-up of a dictionary, with nothing around it.
+        self.stream = self._known.__getitem__
 
     @property
     def size(self) -> int:
         """Size of the log with this draft."""
-        return self.head.size + len(self.entries)
-
-    def stream(self, name: str) -> Stream | None:
-        """Return head and state of a stream, or None."""
-        found = self.changed.get(name)
-        if found is not None:
-            return found
-        try:
-            return self._read[name]
-        except KeyError:
-            found = self._read[name] = self.tip.stream(name)
-            return found
+        return self.head.size + len(self.rows)
 
     def command_at(self, index: int) -> str | None:
         """Return the digest of the command that wrote the entry at `index`."""
         if index >= self.head.size:
-            return self.digests[index - self.head.size]
+            return self.rows[index - self.head.size].command.hex()
         found = self.recorder.entry_at(index)
         return found.command.hex() if found else None
 
@@ -247,7 +257,9 @@ class Draft:
         self._recorded = {(found.by, found.id): found for found in recorded}
         self.tip.learn(missing, rows)
 
-    def seal(self, command: Command, sigs: Sequence[str], facts: Sequence[Fact], at: int) -> Entry:
+    def seal(
+        self, command: Command, sigs: Sequence[str], facts: Sequence[Fact], at: int
+    ) -> SealedEntry:
         """Append a command's entries to the draft.
 
         Args:
@@ -257,19 +269,30 @@ class Draft:
             at: Time of the entries, microseconds since the epoch.
 
         Returns:
-            The entry that carries the command.
+            The row of the entry that carries the command.
 
         """
-        first = self._sealing(facts[0], log=command.log, at=at)
-        own = sealed_own(first, command, at=at, sigs=sigs, effects=len(facts) - 1)
-        self._append(own, command.digest)
-        key = CommandKey(command.by, command.id, bytes.fromhex(command.digest), own.index)
-        self.commands[(command.by, command.id)] = key
-        for number, fact in enumerate(facts[1:], start=1):
-            sealing = self._sealing(fact, log=command.log, at=at)
-            self._append(
-                sealed_effect(sealing, at=at, cause=own.leaf, effect=number), command.digest
-            )
+        digest, written = bytes.fromhex(command.digest), format_time(at)
+        first, effects, cause = self.size, len(facts) - 1, ""
+        for number, (stream, type_, data) in enumerate(facts):
+            before = self.stream(stream)
+            seq, prev = (0, None) if before is None else (before.head.seq + 1, before.head.leaf)
+            place = Place(command.log, first + number, stream, seq, prev, written)
+            if number == 0:
+                entry = sealed_own(place, type_, data, command, at=at, sigs=sigs, effects=effects)
+                cause = entry.leaf
+            else:
+                entry = sealed_effect(place, type_, data, at=at, cause=cause, effect=number)
+            after = evolve(before, entry, command=command.digest)
+            self.changed[stream] = self._known[stream] = after
+            self.rows.append(row_of(entry, digest))
+            registered = key_row_of(entry)
+            if registered is not None:
+                self.keys[registered.id.hex()] = registered
+        self.at = at
+        own = self.rows[-len(facts)]
+        name = command.by, command.id
+        self.commands[name] = CommandKey(*name, digest, own.index)
         return own
 
     def batch(self) -> Batch:
@@ -278,38 +301,18 @@ class Draft:
             size=self.head.size,
             leaf=self.head.leaf,
             epoch=self.head.epoch,
-            entries=tuple(
-                row_of(entry, digest)
-                for entry, digest in zip(self.entries, self.digests, strict=True)
-            ),
+            entries=tuple(self.rows),
             commands=tuple(self.commands.values()),
             disclosures=tuple(self.disclosures),
             keys=tuple(self.keys.values()),
             parcels=tuple(self.parcels),
         )
 
-    def _sealing(self, fact: Fact, *, log: str, at: int) -> Sealing:
-        before = self.stream(fact.stream)
-        seq, prev = (0, None) if before is None else (before.head.seq + 1, before.head.leaf)
-        place = Place(log, self.size, fact.stream, seq, prev, format_time(at))
-        return Sealing(place, fact.type, fact.data)
-
-    def _append(self, entry: Entry, digest: str) -> None:
-        self.changed[entry.stream] = evolve(self.stream(entry.stream), entry, command=digest)
-        self.entries.append(entry)
-        self.at = entry.at
-        self.digests.append(digest)
-        registered = key_row_of(entry)
-        if registered is not None:
-            self.keys[registered.id.hex()] = registered
-
 
 def _ask_for(command: Command, asked: set[str]) -> None:
     """Add the streams that deciding a command will surely, or most probably, ask for."""
-    for entry in command.document["expect"]:
-        asked.add(entry["stream"])
-    for signer in command.signers:
-        asked.add(party_stream(signer.party))
+    asked.update([entry["stream"] for entry in command.document["expect"]])
+    asked.update([party_stream(signer.party) for signer in command.signers])
     item = command.body.get("item")
     if isinstance(item, str):
         asked.add(item_stream(item))

@@ -106,8 +106,11 @@ class LedgerFactory(InfrastructureFactory[TrackingRecorder]):
         return False
 
     def close(self) -> None:
-        """Close the connections of the recorder."""
-        self._recorder.engine.dispose()
+        """Leave the recorder open: who opened its database closes it.
+
+        An application calls this when it is collected, at any moment, and others use the database
+        too: a connection in their hands would not find back to its pool.
+        """
 
 
 def _refuse(what: str) -> Never:

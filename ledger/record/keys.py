@@ -34,7 +34,10 @@ class KeyDirectory:
             EntryDamaged: The entry that registered it was changed.
 
         """
-        found = self._kept.get(key_id) or self._look_up(key_id)
+        found = self._kept.get(key_id)
+        if found is not None:
+            return found
+        found = self._look_up(key_id)
         if found is not None:
             if len(self._kept) >= _KEYS_KEPT:
                 self._kept.clear()

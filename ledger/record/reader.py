@@ -149,7 +149,7 @@ class LedgerReader:
 
         """
         with reading(self._engine) as connection:
-            commands = [CommandKey(*row) for row in commands_named(connection, sorted(names))]
+            commands = [CommandKey(*row) for row in commands_named(connection, list(names))]
             entries = [SealedEntry(*row) for row in entries_of(connection, sorted(streams))]
         return commands, entries
 

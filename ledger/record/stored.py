@@ -27,17 +27,12 @@ def read_stored(row: SealedEntry) -> Entry:
         raise EntryDamaged(f"entry {row.index}", str(error)) from error
 
 
-def row_of(entry: Entry, command: str) -> SealedEntry:
-    """Make the row of an entry that the command of this digest (hex) wrote."""
-    return SealedEntry(
-        entry.index,
-        entry.stream,
-        entry.seq,
-        entry.type,
-        bytes.fromhex(entry.leaf),
-        bytes.fromhex(command),
-        entry.raw,
-    )
+def row_of(entry: Entry, command: bytes) -> SealedEntry:
+    """Make the row of an entry that the command of this digest wrote."""
+    leaf = bytes.fromhex(entry.leaf)
+    fields = (entry.index, entry.stream, entry.seq, entry.type, leaf, command, entry.raw)
+    # Not `SealedEntry(...)`: every entry that is written makes one.
+    return tuple.__new__(SealedEntry, fields)
 
 
 def key_row_of(entry: Entry) -> KeyRow | None:

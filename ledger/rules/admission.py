@@ -96,6 +96,14 @@ def is_plain(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and value.isprintable()
 
 
+def is_plain_json(raw: bytes) -> bool:
+    """Say whether every text in canonical JSON is plain: none holds an escape, or more than ASCII.
+
+    What lies below the space is always escaped, and of what lies above it only DEL is not printed.
+    """
+    return raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
+
+
 def _why_refused(code: int) -> str:
     """Say why rules T1-T4 refuse a code point."""
     for start, end, reason in _REFUSED:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ledger.rules import schema
 from ledger.rules.commands import Command
 from ledger.rules.delivery import check_held, line_of
+from ledger.rules.deposits import claim_counted
 from ledger.rules.entries import Entry
 from ledger.rules.errors import Malformed, TooLarge, WrongSigners
 from ledger.rules.escrow import Part, check_delivered, line_number, postings_of
@@ -55,7 +56,8 @@ def _open(given: Given) -> list[Fact]:
     order, body = order_of(given), given.body
     check_buyer(order, given.command.signers[0].party)
     line = line_of(order, body["line"])
-    if given.view.stream(claim_stream(body["claim"])) is not None:
+    taken = body["claim"] in line.claims
+    if taken or given.view.stream(claim_stream(body["claim"])) is not None:
         raise ClaimExists("a claim of this number was opened", claim=body["claim"])
     check_held(body["line"], line)
     kinds = _terms(given, order)["claims"]["kinds"]
@@ -71,6 +73,7 @@ def _open(given: Given) -> list[Fact]:
     return [
         Fact(claim_stream(body["claim"]), "claim-opened/1", {}),
         Fact(order_stream(body["order"]), "escrow-frozen/1", data),
+        claim_counted(given, line.merchant, 1),
     ]
 
 
@@ -114,18 +117,20 @@ def _close(given: Given) -> list[Fact]:
     postings = postings_of(claim.order, order, [part])
     data = {
         "claim": body["claim"],
+        "deliver_by": _deliver_by(given, line),
         "inspect_by": _inspect_by(given, order, line),
         "line": claim.line,
         "outcome": body["outcome"],
         "refunded": str(part.refunded),
         "released": str(part.released),
     }
-    ended = part.refunded == line.held and not line.delivered
+    ended = 0 < part.refunded == line.held and not line.delivered
     return [
         Fact(claim_stream(body["claim"]), "claim-closed/1", {"postings": postings}),
         Fact(order_stream(claim.order), "escrow-settled/1", data),
         *freed((line,) if ended else ()),
         *balance_changes(given, postings),
+        claim_counted(given, line.merchant, -1),
     ]
 
 
@@ -181,6 +186,16 @@ def _part(given: Given, claim: Claim, line: Line) -> Part:
     return Part(claim.line, released=line.held - refunded, refunded=refunded)
 
 
+def _deliver_by(given: Given, line: Line) -> str | None:
+    """Say until when a line that goes on is awaited, where its time came while it was frozen.
+
+    The timer of that time may have fired for other lines; it fires once, so this one needs its own.
+    """
+    if given.body["outcome"] != NONE or line.delivered or line.deliver_by is None:
+        return None
+    return format_time(max(line.deliver_by, given.at))
+
+
 def _inspect_by(given: Given, order: Order, line: Line) -> str | None:
     """Say until when a line waits that goes on: for an appeal, where somebody else decided."""
     if given.body["outcome"] != NONE or line.inspect_by is None:
@@ -199,6 +214,8 @@ def _closed(state: State | None, _entry: Entry) -> State:
 def _settled(state: State | None, entry: Entry) -> State:
     data, line = entry.data, _line(state, entry)
     line = line._replace(claims=tuple(each for each in line.claims if each != data["claim"]))
+    if data["deliver_by"] is not None:
+        line = line._replace(deliver_by=time_us(data["deliver_by"], field="data.deliver_by"))
     if data["inspect_by"] is not None:
         line = line._replace(inspect_by=time_us(data["inspect_by"], field="data.inspect_by"))
     if data["refunded"] != "0" or data["released"] != "0":
@@ -268,6 +285,7 @@ EVENTS = (
         "escrow-settled/1",
         {
             "claim": schema.uuid7,
+            "deliver_by": schema.nullable(schema.time),
             "inspect_by": schema.nullable(schema.time),
             "line": line_number,
             "outcome": schema.one_of(OUTCOMES),

@@ -186,8 +186,8 @@ def command_read(raw: bytes, document: dict[str, Any], *, matched: bool) -> Comm
     """
     _sorted_once(document["expect"], "stream", "command.expect")
     _sorted_once(document["sealed"], "name", "command.sealed")
-    # By position: fifteen names cost as much as the values that they name.
-    return Command(
+    # Not `Command(...)`: calling the type once more costs as much as all that is put in.
+    fields = (
         raw,
         document,
         command_digest(raw),
@@ -201,6 +201,7 @@ def command_read(raw: bytes, document: dict[str, Any], *, matched: bool) -> Comm
         document["body"],
         matched,
     )
+    return tuple.__new__(Command, fields)
 
 
 def _sorted_once(entries: list[dict[str, Any]], name: str, field: str) -> None:

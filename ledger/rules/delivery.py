@@ -15,6 +15,7 @@ from ledger.rules.entries import Entry
 from ledger.rules.errors import ItemFrozen, Malformed
 from ledger.rules.items import as_item, item_stream
 from ledger.rules.model import EventType, Fact, Given, Kind
+from ledger.rules.order_lines import check_not_flagged
 from ledger.rules.order_state import HELD, Line, Order
 from ledger.rules.orders import (
     LINES_MAX,
@@ -92,6 +93,7 @@ def _deliverable(given: Given, number: int, line: Line) -> Item:
     _check_agent(number, line, item, given.command.signers[0])
     if item.frozen:
         raise ItemFrozen("the item is frozen", item=line.item)
+    check_not_flagged(line.item, item)
     return item
 
 

@@ -107,7 +107,11 @@ def derive(
 def _check_size(facts: list[Fact]) -> None:
     if len(facts) == 1 and _is_small(facts[0].data):
         return
-    size = sum([len(encode(fact.data)) for fact in facts])
+    data = [fact.data for fact in facts]
+    # All at once costs less, and is longer only by what stands between.
+    if len(encode(data)) <= DERIVED_BYTES_MAX:
+        return
+    size = sum([len(encode(each)) for each in data])
     if size > DERIVED_BYTES_MAX:
         raise TooLarge("what follows is too large", bytes=size, most=DERIVED_BYTES_MAX)
 
@@ -182,16 +186,18 @@ def _check_signers(given: Given, kind: Kind) -> None:
         # Entry 0 is signed by the keys it names; its own derive compares them.
         return
     for signer in signers:
+        found = given.view.stream(party_stream(signer.party))
+        party = found.state if found and isinstance(found.state, Party) else None
         if signer.role != kind.newcomer:
-            _check_signer(given, kind, signer)
-        _check_not_cancelled(given, signer)
+            _check_signer(given, kind, signer, party)
+        # A newcomer may sign for a party that exists, so that counts for it, too.
+        if party is not None and party.cancelled:
+            _check_not_cancelled(given.command, party)
 
 
-def _check_signer(given: Given, kind: Kind, signer: Signer) -> None:
-    found = given.view.stream(party_stream(signer.party))
-    if found is None or not isinstance(found.state, Party):
+def _check_signer(given: Given, kind: Kind, signer: Signer, party: Party | None) -> None:
+    if party is None:
         raise UnknownParty(f"party {signer.party} is not registered", party=signer.party)
-    party = found.state
     key = party.key(signer.key)
     if key is None or key.revoked:
         raise KeyNotValid("not a valid key of its party", party=party.party, key=signer.key)
@@ -204,12 +210,9 @@ def _check_signer(given: Given, kind: Kind, signer: Signer) -> None:
         )
 
 
-def _check_not_cancelled(given: Given, signer: Signer) -> None:
-    # A newcomer may sign for a party that exists, so its stream counts too.
-    found = given.view.stream(party_stream(signer.party))
-    cancelled = found.state.cancelled if found and isinstance(found.state, Party) else ()
-    if cancelled and any(digest == given.command.digest for digest, _ in cancelled):
-        raise CommandCancelled("the command was cancelled", command=given.command.digest)
+def _check_not_cancelled(command: Command, party: Party) -> None:
+    if any(digest == command.digest for digest, _ in party.cancelled):
+        raise CommandCancelled("the command was cancelled", command=command.digest)
 
 
 def _check_sealed(command: Command, kind: Kind) -> None:
@@ -219,16 +222,16 @@ def _check_sealed(command: Command, kind: Kind) -> None:
 
 
 def _check_expect(given: Given, kind: Kind) -> None:
-    expect = given.command.document["expect"]
+    expect, wanted = given.command.document["expect"], kind.expects(given.command)
     named = [entry["stream"] for entry in expect]
-    for stream in kind.expects(given.command):
+    for stream in wanted:
         if stream not in named:
             raise MissingExpectation(f"expect must name {stream}", stream=stream)
     for entry in expect:
         _check_expectation(given.view, entry)
     if kind.exact:
         # What a command expects belongs to its proofs: nobody makes them larger at will.
-        surplus = set(named).difference(kind.expects(given.command))
+        surplus = set(named).difference(wanted)
         if surplus:
             raise Malformed("command.expect", f"names {min(surplus)}, which is not asked for")
 

@@ -193,30 +193,29 @@ class Place(NamedTuple):
     at: str
 
 
-class Sealing(NamedTuple):
-    """What is sealed as an entry: where it goes, its type and its data."""
-
-    place: Place
-    type: str
-    data: dict[str, Any]
-
-
 def write_own(
     place: Place, type_: str, data: dict[str, Any], *, command: bytes, sigs: list[str], effects: int
 ) -> bytes:
     """Write the entry that carries a command, the signed bytes spliced in as they are."""
-    return _splice(place, command, _own_rest(Sealing(place, type_, data), sigs, effects))
+    return _splice(place, command, _own_rest(place, type_, data, sigs, effects))
 
 
 def write_effect(
     place: Place, type_: str, data: dict[str, Any], *, cause: str, effect: int
 ) -> bytes:
     """Write the entry of a command's effect number `effect`; `cause` is the leaf of its entry."""
-    return encode(_effect(Sealing(place, type_, data), cause, effect))
+    return encode(_effect(place, type_, data, cause, effect))
 
 
-def sealed_own(
-    fact: Sealing, command: Command, *, at: int, sigs: Sequence[str], effects: int
+def sealed_own(  # noqa: PLR0913 - what an entry holds
+    place: Place,
+    type_: str,
+    data: dict[str, Any],
+    command: Command,
+    *,
+    at: int,
+    sigs: Sequence[str],
+    effects: int,
 ) -> Entry:
     """Write the entry that carries a command, and return it as reading its bytes would.
 
@@ -226,14 +225,15 @@ def sealed_own(
         Malformed: The entry is too large.
 
     """
-    place = fact.place
-    document = _own_rest(fact, sigs, effects)
+    document = _own_rest(place, type_, data, sigs, effects)
     raw = _splice(place, command.raw, document)
     document["at"], document["command"] = place.at, command.document
     return entry_of(raw, leaf(raw), document, command, at=at)
 
 
-def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
+def sealed_effect(
+    place: Place, type_: str, data: dict[str, Any], *, at: int, cause: str, effect: int
+) -> Entry:
     """Write the entry of an effect, and return it as reading its bytes would.
 
     `cause` is the leaf of its command's entry, `at` the time of its place, in microseconds.
@@ -242,14 +242,27 @@ def sealed_effect(fact: Sealing, *, at: int, cause: str, effect: int) -> Entry:
         Malformed: The entry is too large.
 
     """
-    document = _effect(fact, cause, effect)
+    document = _effect(place, type_, data, cause, effect)
     raw = encode(document)
     return entry_of(raw, leaf(raw), document, None, at=at)
 
 
-def _own_rest(fact: Sealing, sigs: Sequence[str], effects: int) -> dict[str, Any]:
+def _own_rest(
+    place: Place, type_: str, data: dict[str, Any], sigs: Sequence[str], effects: int
+) -> dict[str, Any]:
     """Return what the entry of a command holds, but for its time and the command itself."""
-    return _placed(*fact) | {"effects": effects, "sigs": list(sigs)}
+    return {
+        "data": data,
+        "effects": effects,
+        "index": place.index,
+        "log": place.log,
+        "prev": place.prev,
+        "seq": place.seq,
+        "sigs": list(sigs),
+        "stream": place.stream,
+        "type": type_,
+        "v": 1,
+    }
 
 
 def _splice(place: Place, command: bytes, rest: dict[str, Any]) -> bytes:
@@ -257,14 +270,14 @@ def _splice(place: Place, command: bytes, rest: dict[str, Any]) -> bytes:
     return b'{"at":"%b","command":%b,%b' % (place.at.encode(), command, encode(rest)[1:])
 
 
-def _effect(fact: Sealing, cause: str, effect: int) -> dict[str, Any]:
-    return _placed(*fact) | {"at": fact.place.at, "cause": cause, "effect": effect}
-
-
-def _placed(place: Place, type_: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return what every entry holds, but for its time."""
+def _effect(
+    place: Place, type_: str, data: dict[str, Any], cause: str, effect: int
+) -> dict[str, Any]:
     return {
+        "at": place.at,
+        "cause": cause,
         "data": data,
+        "effect": effect,
         "index": place.index,
         "log": place.log,
         "prev": place.prev,

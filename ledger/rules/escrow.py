@@ -7,7 +7,8 @@ freezes stays until the claim is closed. Specification: docs/spec.md section 9.1
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ledger.rules import schema
@@ -52,7 +53,7 @@ def check_delivered(number: int, line: Line) -> None:
 
 def postings_of(name: str, order: Order, parts: list[Part]) -> list[dict[str, str]]:
     """Write the postings that move parts of the escrow of an order's lines, by account."""
-    changes: Counter[str] = Counter()
+    changes: defaultdict[str, int] = defaultdict(int)
     for part in parts:
         line = order.lines[part.number - 1]
         fee = line.fee_on(line.released + part.released) - line.fee_on(line.released)
@@ -63,7 +64,7 @@ def postings_of(name: str, order: Order, parts: list[Part]) -> list[dict[str, st
     return written_postings(order, changes)
 
 
-def written_postings(order: Order, changes: Counter[str]) -> list[dict[str, str]]:
+def written_postings(order: Order, changes: Mapping[str, int]) -> list[dict[str, str]]:
     """Write changes of accounts as postings in an order's currency, none of nothing."""
     return [
         {"account": account, "amount": str(changes[account]), "currency": order.currency}

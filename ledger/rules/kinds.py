@@ -13,12 +13,17 @@ from ledger.rules import (
     activations,
     balances,
     cards,
+    chargebacks,
     claims,
+    credit,
     delivery,
+    deposits,
+    duplicates,
     escrow,
     imports,
     items,
     labels,
+    levels,
     listings,
     merchants,
     opening,
@@ -41,7 +46,8 @@ from ledger.rules.text import b64decode
 _FAMILIES = (
     *(opening, parties, roles, items, imports),
     *(terms, merchants, listings, balances, cards, orders, payments),
-    *(delivery, escrow, refunds, claims, reveals, activations, labels),
+    *(delivery, escrow, refunds, claims, reveals, activations, labels, deposits),
+    *(duplicates, credit, levels, chargebacks),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})
@@ -77,6 +83,9 @@ def kind_of_checked(command: Command) -> Kind:
     return kind
 
 
+_BY_NEWCOMERS = frozenset(kind.name for kind in KINDS.values() if kind.newcomer is not None)
+
+
 class RegisteredKey(NamedTuple):
     """A public key that an entry registers: its id, its party, its algorithm and base64 bytes."""
 
@@ -90,7 +99,7 @@ def registered_key(entry: Entry) -> RegisteredKey | None:
     """Say which key this entry registers for which party, if any."""
     if entry.type == "party-opened/1":
         key, party = entry.data["key"], entry.data["party"]
-    elif entry.command is not None and kind_of(entry.command.kind).newcomer is not None:
+    elif entry.command is not None and entry.command.kind in _BY_NEWCOMERS:
         key, party = entry.command.body["key"], entry.command.body["party"]
     else:
         return None

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.rules import schema
 from ledger.rules.commands import Command
+from ledger.rules.deposits import deposit_of
 from ledger.rules.entries import Entry
 from ledger.rules.merchants import as_merchant, merchant_of, merchant_stream
 from ledger.rules.model import TERMS_STREAM, EventType, Fact, Given, Kind
@@ -21,8 +22,6 @@ from ledger.rules.trade_errors import LabelsDiffer, LabelsUnchanged
 from ledger.rules.trade_state import Label, Merchant
 
 LABELS_MAX: Final = 32
-# Nobody has made a deposit: this version has no command for it.
-NO_DEPOSIT: Final[Mapping[str, int]] = {}
 
 
 class Computed(NamedTuple):
@@ -71,7 +70,9 @@ def _update(given: Given) -> list[Fact]:
     if named == merchant.label_names:
         raise LabelsUnchanged("the merchant has these labels", merchant=merchant.party)
     terms = terms_in_force(given)
-    deposit = NO_DEPOSIT if given.view.knows_accounts() else None
+    deposit = (
+        dict(deposit_of(given, merchant.party).available) if given.view.knows_accounts() else None
+    )
     computed = labels_of(
         None if terms is None else terms.document, origins_at(merchant, given.at), deposit
     )

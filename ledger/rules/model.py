@@ -33,7 +33,7 @@ class View(Protocol):
     A view that holds only a part of the log (a proof) answers None, or False, for what it lacks.
     """
 
-    def stream(self, name: str) -> Stream | None:
+    def stream(self, name: str, /) -> Stream | None:
         """Head and state of a stream, or None if it does not exist."""
 
     def command_at(self, index: int) -> str | None:

@@ -126,5 +126,9 @@ def written(account: Account) -> list[dict[str, str]]:
 
 def account_after(_state: State | None, entry: Entry) -> State:
     """Read what an account holds from the entry alone: it says all of it."""
-    after: list[dict[str, Any]] = entry.data["after"]
-    return Account(tuple((each["currency"], int(each["amount"])) for each in after))
+    return account_of(entry.data["after"])
+
+
+def account_of(after: list[dict[str, Any]]) -> Account:
+    """Read what an account holds as it is written in an entry."""
+    return Account(tuple([(each["currency"], int(each["amount"])) for each in after]))

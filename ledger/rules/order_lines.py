@@ -20,6 +20,7 @@ from ledger.rules.trade_errors import (
     ClassWithoutTerms,
     CurrencyMixed,
     GoodsDiffer,
+    ItemFlagged,
     ItemNotForSale,
     ItemReserved,
     ListingEnded,
@@ -144,7 +145,15 @@ def _item(given: Given, name: str) -> Item:
         raise ItemNotForSale("the item is not in escrow", item=name)
     if item.frozen:
         raise ItemFrozen("the item is frozen", item=name)
+    check_not_flagged(name, item)
     return item
+
+
+def check_not_flagged(name: str, item: Item) -> None:
+    """Accept an item whose card key is no other item's. Raises `ItemFlagged`."""
+    alert = item.goods.flagged if item.goods else None
+    if alert is not None:
+        raise ItemFlagged("another item holds the same card key", item=name, alert=alert)
 
 
 def _check_goods(number: int, name: str, goods: Goods | None, listing: Listing) -> None:

@@ -15,12 +15,14 @@ from ledger.rules.curve import check_x25519
 from ledger.rules.entries import Entry
 from ledger.rules.errors import PolicyNotInForce, TooLarge, UnknownCurrency, WrongSigners
 from ledger.rules.items import as_item, item_stream
+from ledger.rules.levels import recorded_level
 from ledger.rules.listings import listing_stream
 from ledger.rules.merchants import merchant_stream
 from ledger.rules.model import TERMS_STREAM, EventType, Fact, Given, Kind
 from ledger.rules.money import AMOUNT_LIMIT
 from ledger.rules.order_lines import Asked, asked_lines
 from ledger.rules.order_state import EXPIRED, Line, Order
+from ledger.rules.parties import party_of
 from ledger.rules.state import Published, State
 from ledger.rules.terms import terms_in_force
 from ledger.rules.text import b64decode, format_time, is_imported, time_us
@@ -96,7 +98,7 @@ def _data(given: Given, terms: Published, asked: list[Asked]) -> dict[str, Any]:
         "fees": [str(int(each.line["price"]) * fee_bp // _BP) for each in asked],
         "labels": [list(each.labels) for each in asked],
         "pay_by": later(given.at, unpaid_s),
-        "tier": lowest_tier(terms),
+        "tier": _tier(given, terms),
     }
 
 
@@ -105,22 +107,23 @@ def later(at: int, seconds: int) -> str:
     return format_time(at + seconds * _SECOND_US)
 
 
-def lowest_tier(terms: Published) -> str:
-    """Name the tier that asks for no credit: every member is in it at least."""
-    return next(str(each["tier"]) for each in terms.document["tiers"] if each["credit_min"] == 0)
+def _tier(given: Given, terms: Published) -> str:
+    """Name the tier that the buyer is in, as it was recorded."""
+    return recorded_level(terms.document, party_of(given, given.command.signers[0].party))
 
 
 def _placed(_state: State | None, entry: Entry) -> State:
     assert entry.command is not None  # noqa: S101 - derive makes this type with a command only
     body, data = entry.command.body, entry.data
-    lines = zip(body["lines"], data["classes"], data["fees"], data["labels"], strict=True)
+    given = zip(body["lines"], data["classes"], data["fees"], data["labels"], strict=True)
+    lines = [_line(line, name, int(fee), labels) for line, name, fee, labels in given]
     return Order(
         entry.command.signers[0].party,
         body["key"],
         body["terms"],
         body["currency"],
         data["tier"],
-        tuple(_line(line, name, int(fee), labels) for line, name, fee, labels in lines),
+        tuple(lines),
         time_us(data["pay_by"], field="data.pay_by"),
     )
 

@@ -134,11 +134,11 @@ def _confirmed(state: State | None, entry: Entry) -> State:
     order, deliver_by = as_order(state), entry.data["deliver_by"]
     if deliver_by is None:
         return order
-    lines = tuple(
+    lines = [
         line._replace(state=HELD, deliver_by=time_us(due, field="data.deliver_by"))
         for line, due in zip(order.lines, deliver_by, strict=True)
-    )
-    return order._replace(state=PAID, lines=lines)
+    ]
+    return order._replace(state=PAID, lines=tuple(lines))
 
 
 _BODY: schema.Schema = {"amount": schema.money, "order": schema.uuid7}

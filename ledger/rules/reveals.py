@@ -13,7 +13,7 @@ from ledger.rules.entries import Entry
 from ledger.rules.errors import Malformed
 from ledger.rules.items import as_item, item_stream, owned, stream_of_item
 from ledger.rules.model import EventType, Fact, Given, Kind
-from ledger.rules.order_state import REFUNDED
+from ledger.rules.order_state import CHARGED_BACK, REFUNDED
 from ledger.rules.orders import LINES_MAX, order_of, own_order
 from ledger.rules.state import State
 from ledger.rules.trade_errors import CardNotSold, CardRevealed, LineNotHeld
@@ -31,9 +31,9 @@ def _reveal(given: Given) -> list[Fact]:
     line = line_of(order_of(given), body["line"])
     if line.item != body["item"]:
         raise Malformed("command.body.line", "is of another item")
-    if line.state == REFUNDED:
+    if line.state in {CHARGED_BACK, REFUNDED}:
         # Who got all of the price back has no claim to what it was paid for.
-        raise LineNotHeld("the line was refunded", line=body["line"], state=line.state)
+        raise LineNotHeld("the price went back to the buyer", line=body["line"], state=line.state)
     return [Fact(item_stream(body["item"]), "card-revealed/1", {"order": sold})]
 
 

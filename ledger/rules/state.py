@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ledger.rules.order_state import Order
-from ledger.rules.trade_state import Account, Claim, Goods, Listing, Merchant
+from ledger.rules.trade_state import (
+    Account,
+    Alert,
+    Claim,
+    Credit,
+    Deposit,
+    Goods,
+    Listing,
+    Merchant,
+)
 
 UNKNOWN = "unknown"
 
@@ -74,6 +83,8 @@ class Party:
     change: KeyChange | None = None
     # Digest and not_after: forgotten once the command could no longer be appended anyway.
     cancelled: tuple[tuple[str, int], ...] = ()
+    # The tier of a trade policy that was recorded last; None where none was.
+    level: str | None = None
 
     def key(self, key_id: str) -> Key | None:
         """Find a key, revoked or not."""
@@ -178,12 +189,27 @@ class Terms(NamedTuple):
 
     def of(self, digest: str) -> Published | None:
         """Return the one of this digest that is kept: in force, pending or superseded."""
-        known = (self.in_force, self.pending, *self.old)
-        return next((each for each in known if each is not None and each.digest == digest), None)
+        for each in (self.in_force, self.pending, *self.old):
+            if each is not None and each.digest == digest:
+                return each
+        return None
 
 
 State = (
-    Party | Namespace | Item | Policy | Log | Terms | Merchant | Listing | Account | Order | Claim
+    Party
+    | Namespace
+    | Item
+    | Policy
+    | Log
+    | Terms
+    | Merchant
+    | Listing
+    | Account
+    | Credit
+    | Deposit
+    | Order
+    | Claim
+    | Alert
 )
 
 

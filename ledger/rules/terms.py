@@ -46,7 +46,10 @@ def terms_of(given: Given, digest: str) -> Published | None:
 def class_terms(terms: Published, item_class: str) -> dict[str, Any] | None:
     """Return what a trade policy says of a class of goods, if anything."""
     classes: list[dict[str, Any]] = terms.document["classes"]
-    return next((each for each in classes if each["class"] == item_class), None)
+    for each in classes:
+        if each["class"] == item_class:
+            return each
+    return None
 
 
 def _terms(given: Given) -> Terms | None:

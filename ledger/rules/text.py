@@ -264,7 +264,7 @@ def is_imported(party: str) -> bool:
 
 def party_stream(party: str) -> str:
     """Name the stream that holds a party's keys and roles."""
-    return party if is_imported(party) else f"party/{party}"
+    return party if party.startswith("imported/") else f"party/{party}"
 
 
 @_remembered

@@ -11,10 +11,16 @@ Refused
 ├── ParcelDiffers  ClaimOpen  RefundTooLarge
 ├── UnknownClaim  ClaimExists  ClaimClosed  ClaimNotAccepted  OutcomeNotAllowed
 ├── CardNotSold  CardRevealed  CardSold
-└── ItemNotSold  ActivatedAlready
+├── ItemNotSold  ActivatedAlready
+├── LabelsUnchanged  LabelsDiffer
+├── DepositAgreed  DepositNotAgreed  DepositTooLow
+├── WithdrawalRequested  WithdrawalNotRequested  WithdrawalBlocked
+├── AlertExists  ItemFlagged
+├── CreditTooLow  LevelUnchanged  LevelDiffers
+└── ChargebackExists  UnknownChargeback  ChargebackEnded  ChargebackTooLarge
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-sections 9.9 to 9.16.
+sections 9.9 to 9.22.
 """
 
 from __future__ import annotations
@@ -290,3 +296,93 @@ class LabelsDiffer(Refused):
     """The trade policy in force does not give the merchant these labels."""
 
     code = "labels-differ"
+
+
+class DepositAgreed(Refused):
+    """The merchant agreed to a deposit under this very trade policy."""
+
+    code = "deposit-agreed"
+
+
+class DepositNotAgreed(Refused):
+    """The merchant agreed to no deposit."""
+
+    code = "deposit-not-agreed"
+
+
+class DepositTooLow(Refused):
+    """What is available of the deposit is less than what is asked."""
+
+    code = "deposit-too-low"
+
+
+class WithdrawalRequested(Refused):
+    """The merchant has asked for a part of its deposit, and may take that back first."""
+
+    code = "withdrawal-requested"
+
+
+class WithdrawalNotRequested(Refused):
+    """The merchant has asked for no part of its deposit."""
+
+    code = "withdrawal-not-requested"
+
+
+class WithdrawalBlocked(Refused):
+    """A deposit is not paid back now; `reason` in the evidence says what stands against it."""
+
+    code = "withdrawal-blocked"
+
+
+class AlertExists(Refused):
+    """An alert of this number was raised before."""
+
+    code = "alert-exists"
+
+
+class ItemFlagged(Refused):
+    """The item's card key turned out to be another item's too; nobody sells it any more."""
+
+    code = "item-flagged"
+
+
+class CreditTooLow(Refused):
+    """The member does not have as much credit, or as many points."""
+
+    code = "credit-too-low"
+
+
+class LevelUnchanged(Refused):
+    """The member has this very level."""
+
+    code = "level-unchanged"
+
+
+class LevelDiffers(Refused):
+    """The trade policy in force does not give the member this level."""
+
+    code = "level-differs"
+
+
+class ChargebackExists(Refused):
+    """A chargeback of this number was recorded for the order."""
+
+    code = "chargeback-exists"
+
+
+class UnknownChargeback(Refused):
+    """No chargeback of this number was recorded for the order."""
+
+    code = "unknown-chargeback"
+
+
+class ChargebackEnded(Refused):
+    """The chargeback was won or lost; it stays so."""
+
+    code = "chargeback-ended"
+
+
+class ChargebackTooLarge(Refused):
+    """Less is left of the line than a provider is said to have taken back."""
+
+    code = "chargeback-too-large"

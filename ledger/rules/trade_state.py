@@ -35,7 +35,7 @@ class Merchant(NamedTuple):
     @property
     def label_names(self) -> tuple[str, ...]:
         """The names of its labels, sorted."""
-        return tuple(each.name for each in self.labels)
+        return tuple([each.name for each in self.labels])
 
     def qualification(self, item_class: str) -> Qualification | None:
         """Find the qualification for a class, whether or not it has ended."""
@@ -68,7 +68,8 @@ class Goods(NamedTuple):
     Without a card it is a thing that is handed over. `escrow` names who may sell it, `order` the
     order that is made for it, `sold` the one that sold it last, at `sold_at`; `revealed` and
     `activated` are those that had sold it when its card was shown and when it was activated.
-    `failed` counts activations that failed since it was sold last.
+    `failed` counts activations that failed since it was sold last. `flagged` is the alert that
+    reported its card key as another item's too.
     """
 
     item_class: str
@@ -82,6 +83,7 @@ class Goods(NamedTuple):
     sold_at: int | None = None
     activated: str | None = None
     failed: int = 0
+    flagged: str | None = None
 
 
 class Claim(NamedTuple):
@@ -93,6 +95,12 @@ class Claim(NamedTuple):
     open: bool = True
 
 
+class Alert(NamedTuple):
+    """That two items hold one card key: each item, and the order that sold it, if one did."""
+
+    cards: tuple[tuple[str, str | None], ...]
+
+
 class Account(NamedTuple):
     """What one account holds, by currency, sorted; nothing stands there for a currency of zero."""
 
@@ -100,4 +108,41 @@ class Account(NamedTuple):
 
     def held(self, currency: str) -> int:
         """Say how much of a currency it holds, in minor units."""
-        return dict(self.holdings).get(currency, 0)
+        for name, amount in self.holdings:
+            if name == currency:
+                return amount
+        return 0
+
+
+class Credit(NamedTuple):
+    """A member's credit and points: what it has and, of what was clawed back, still owes."""
+
+    held: tuple[tuple[str, int], ...] = ()
+    owed: tuple[tuple[str, int], ...] = ()
+
+
+class Agreed(NamedTuple):
+    """What a merchant agreed to of its deposit: under which trade policy, and what that says.
+
+    `cool_down` is in seconds: how long after it was asked for a part is paid back at the earliest.
+    `minimum` is by currency, as accounts are.
+    """
+
+    terms: str
+    cool_down: int
+    minimum: tuple[tuple[str, int], ...]
+
+
+class Deposit(NamedTuple):
+    """A merchant's deposit: what stands for its promises, what it asked back, what was taken.
+
+    Amounts are by currency, as those of accounts. `claims` counts the open ones on what it sold;
+    `requested_at` (microseconds) is when it asked for what is reserved.
+    """
+
+    available: tuple[tuple[str, int], ...] = ()
+    reserved: tuple[tuple[str, int], ...] = ()
+    forfeited: tuple[tuple[str, int], ...] = ()
+    claims: int = 0
+    agreed: Agreed | None = None
+    requested_at: int | None = None

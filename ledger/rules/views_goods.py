@@ -23,7 +23,7 @@ class GoodsRow(NamedTuple):
         product: The product that it is one of.
         agent: Who may sell it for its owner; None where nobody may.
         order_id: The order that is made for it; None where none is.
-        frozen: 1 or 0.
+        frozen: 1 where it is frozen, or flagged as a duplicate: nobody buys it; else 0.
         head_index: Index of the last entry of its stream; unique in the table.
 
     """
@@ -47,6 +47,6 @@ def goods_row(entry: Entry, item: Item, goods: Goods) -> GoodsRow:
         goods.product,
         None if goods.escrow is None else goods.escrow.agent,
         goods.order,
-        int(item.frozen),
+        int(item.frozen or goods.flagged is not None),
         entry.index,
     )

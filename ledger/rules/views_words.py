@@ -22,7 +22,8 @@ _BY_SIGNATURE = (
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(_BY_SIGNATURE, SIGNED),
-        **dict.fromkeys(("item-freed/1", "item-frozen/1", "item-unfrozen/1"), BY_ROLE),
+        **dict.fromkeys(("item-flagged/1", "item-freed/1"), BY_ROLE),
+        **dict.fromkeys(("item-frozen/1", "item-unfrozen/1"), BY_ROLE),
         "item-first-seen/1": ATTESTED,
         "provenance-gap-recorded/1": ATTESTED,
         "sale-imported/1": ATTESTED,

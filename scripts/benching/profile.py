@@ -1,9 +1,11 @@
 """Where the time of a line goes: samples of every thread, and the profiler's call counts.
 
 The samples are taken by a timer signal, so they cost almost nothing and small functions are not
-made to look large; a function in C is counted for the Python function that called it. Threads
-beside the main one are named in front. The profiler's counts follow, of the main thread alone,
-whose times are stretched by the profiler itself.
+made to look large; a function in C is counted for the Python function that called it. Python hears
+of the signal only when that function returns, so a sample counts for all the time since the one
+before: else a commit of milliseconds would be one sample like any other. Threads beside the main
+one are named in front. The profiler's counts follow, of the main thread alone, whose times are
+stretched by the profiler itself.
 """
 
 from __future__ import annotations
@@ -13,17 +15,19 @@ import pstats
 import signal
 import sys
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from heapq import nlargest
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from types import CodeType, FrameType
 
 from benching.bench import Bench
 from benching.cores import pinned
-from benching.turns import Line
+from benching.turns import Clocks, Line
 
 INTERVAL_S = 0.0007
 SHOWN = 30
@@ -36,12 +40,17 @@ Place = tuple[str, CodeType]
 
 @dataclass(slots=True)
 class Samples:
-    """Where threads were found: by function alone, and by function with what it called."""
+    """Seconds that threads were found in a function: in it alone, and in it or what it called."""
 
     taken: int = 0
-    alone: Counter[Place] = field(default_factory=Counter)
-    within: Counter[Place] = field(default_factory=Counter)
+    alone: defaultdict[Place, float] = field(default_factory=lambda: defaultdict(float))
+    within: defaultdict[Place, float] = field(default_factory=lambda: defaultdict(float))
     _busy: bool = False
+    _last_s: float = 0.0
+
+    def begin(self) -> None:
+        """Begin to count the time."""
+        self._last_s = Clocks.now_s()
 
     def take(self, _signal: int, main: FrameType | None) -> None:
         """Note the functions that are running; a handler of the timer's signal."""
@@ -50,22 +59,24 @@ class Samples:
             return
         self._busy = True
         self.taken += 1
-        self._note("", main)
+        now_s = Clocks.now_s()
+        spent_s, self._last_s = now_s - self._last_s, now_s
+        self._note("", main, spent_s)
         if threading.active_count() > 1:
             frames = sys._current_frames()
             for thread in threading.enumerate():
                 if thread is not threading.main_thread():
-                    self._note(thread.name, frames.get(thread.ident or 0))
+                    self._note(thread.name, frames.get(thread.ident or 0), spent_s)
         self._busy = False
 
-    def _note(self, thread: str, frame: FrameType | None) -> None:
+    def _note(self, thread: str, frame: FrameType | None, spent_s: float) -> None:
         seen: set[CodeType] = set()
         while frame is not None:
             code = frame.f_code
             if not seen:
-                self.alone[thread, code] += 1
+                self.alone[thread, code] += spent_s
             if code not in seen:
-                self.within[thread, code] += 1
+                self.within[thread, code] += spent_s
             seen.add(code)
             frame = frame.f_back
 
@@ -97,22 +108,23 @@ def profile(line: Line, bench: Bench) -> Iterator[str]:
 
 @contextmanager
 def _sampling(samples: Samples) -> Iterator[None]:
-    before = signal.signal(signal.SIGALRM, samples.take)
-    signal.setitimer(signal.ITIMER_REAL, INTERVAL_S, INTERVAL_S)
+    before = signal.signal(Clocks.alarm, samples.take)
+    samples.begin()
+    signal.setitimer(Clocks.timer, INTERVAL_S, INTERVAL_S)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(Clocks.timer, 0)
+        signal.signal(Clocks.alarm, before)
 
 
 def _report(line: Line, samples: Samples, us: float, units: int) -> Iterator[str]:
-    each = us / units / max(1, samples.taken)
     yield f"{line.name}: {us / units:.1f} us a unit, {samples.taken} samples of {units} units"
     for title, found in (("alone", samples.alone), ("with what it calls", samples.within)):
         yield f"-- us a unit, {title}"
-        for (thread, code), number in found.most_common(SHOWN):
-            yield f"{number * each:9.2f}  {f'[{thread}] ' if thread else ''}{_name(code)}"
+        for (thread, code), spent_s in nlargest(SHOWN, found.items(), key=itemgetter(1)):
+            us_each = spent_s * 1e6 / units
+            yield f"{us_each:9.2f}  {f'[{thread}] ' if thread else ''}{_name(code)}"
 
 
 def _counts(profiler: cProfile.Profile, units: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ after the other, and gives its cost in seconds for one unit.
 from __future__ import annotations
 
 import resource
+import signal
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -67,14 +68,20 @@ class NotMeasured(Exception):
 
 
 class Clocks:
-    """Which clock costs are taken from: the one on the wall, or the processor's."""
+    """Which clock costs are taken from: the one on the wall, or the processor's.
+
+    `timer` goes off by that clock and sends `alarm`, by which a profile takes its samples.
+    """
 
     now_s: ClassVar[Callable[[], float]] = staticmethod(time.perf_counter)
+    timer: ClassVar[int] = signal.ITIMER_REAL
+    alarm: ClassVar[signal.Signals] = signal.SIGALRM
 
     @classmethod
     def use_processor_time(cls) -> None:
         """Leave out all waiting: a hint on a busy machine, and no figure."""
         cls.now_s = staticmethod(_processor_s)
+        cls.timer, cls.alarm = signal.ITIMER_PROF, signal.SIGPROF
 
 
 def _processor_s() -> float:

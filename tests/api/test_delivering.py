@@ -25,6 +25,7 @@ from ledger.record.facts import ParcelRow
 from ledger.record.stored import read_stored
 from ledger.rules.errors import KeyNotValid
 from ledger.rules.state import Item
+from ledger.rules.trade_errors import ParcelDiffers
 from tests.api.revealed import register_real_card
 from tests.api.serving import house_of
 from tests.databases import sqlite_file_url
@@ -32,7 +33,7 @@ from tests.escrow import delivery_draft, stand_in
 from tests.goods import CARD_CLASS, ITEM_CLASS, place_in_escrow, register_card
 from tests.money import top_up
 from tests.orders import order_of, pay_order, place_order
-from tests.shops import publish_listing, qualify
+from tests.shops import DAY_US, publish_listing, qualify
 from tests.terms import publish_terms, terms
 from tests.worlds import World
 
@@ -221,6 +222,36 @@ def test_parcels_that_the_command_does_not_name_are_refused_whole(
     assert isinstance(taken, Accepted)
     row = world.recorder.parcel(order, 2)
     assert row == ParcelRow(order, 2, bytes.fromhex(parcel_digest(good[1])), good[1])
+
+
+def test_a_card_whose_class_is_sold_as_items_by_now_comes_without_a_parcel(
+    world: World, house: House
+) -> None:
+    document = terms()
+    (cards,) = [each for each in document["classes"] if each["class"] == CARD_CLASS]
+    cards["sells"] = "item"
+    publish_terms(world, document, world.clock.now() + 9 * DAY_US)
+    world.clock.advance(10 * DAY_US)
+    order = bought(world, "cards/real-0", key=KEY)
+
+    assert delivered(world, house) == 1
+    assert lines(world, order) == [True]
+    assert delivery_of(world, order) == [{"line": 1, "parcel": None}]
+
+
+def test_an_order_that_the_rules_refuse_to_deliver_holds_up_no_other(
+    world: World, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = bought(world, "cards/real-0", key=KEY)
+    others = [bought(world, f"cards/{number}") for number in range(2)]
+    monkeypatch.setattr("projections.orders.Orders.due.__kwdefaults__", {"after": None, "limit": 1})
+    # What no rule expects: a card that goes without the parcel that belongs to it.
+    monkeypatch.setattr("api.delivering._sold_as_card", lambda *_: False)
+
+    with pytest.raises(ParcelDiffers):
+        delivered(world, house)
+    assert lines(world, refused) == [False]
+    assert [lines(world, order) for order in others] == [[True], [True]]
 
 
 def test_what_is_frozen_waits_and_the_rest_is_delivered(world: World, house: House) -> None:

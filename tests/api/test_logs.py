@@ -24,6 +24,7 @@ from ledger.rules.text import b64encode
 from ledger.signer import LocalSigner
 from tests.api.serving import Served, body_of, document_of
 from tests.api.test_commands import member
+from tests.waiting import wait_until
 
 FORGERIES = (
     'x\n{"event": "serving", "level": "info"}',
@@ -173,6 +174,8 @@ def test_a_batch_and_a_failed_batch_are_told(
     monkeypatch.setattr(world.ledger, "commit", away)
     served.post(body_of(one))
 
+    # A batch is told of after whoever waits was answered.
+    wait_until(lambda: "commit-failed" in stream.getvalue(), what="the failed batch is told of")
     told = [each for each in events(stream) if each["logger"] == "yinzheng.writer"]
     assert [each["event"] for each in told] == ["committed", "commit-failed"]
     assert (told[0]["level"], told[0]["commands"], told[0]["accepted"]) == ("debug", 2, 1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -11,9 +14,10 @@ import pytest
 from ledger.rules.canonical import encode
 from ledger.rules.commands import read_command
 from ledger.rules.compose import Draft, uuid7
+from ledger.rules.text import b64encode
 from ledger.submission import Submission
 from tests import golden_trade
-from tests.api.serving import Served, document_of, serve
+from tests.api.serving import JSON, Served, document_of, serve
 from tests.goods import register_card
 from tests.money import top_up
 from tests.orders import line_of, order_draft, order_of, pay_order
@@ -111,6 +115,73 @@ def test_an_order_that_its_own_request_pays_does_not_count(served: Served) -> No
 
     assert codes(send(served, placing, paying)) == ["ok", "ok"]
     assert order_of(world, order).state == "paid"
+
+
+def test_a_payment_that_is_refused_frees_nobody_from_the_limit(served: Served) -> None:
+    world, sent, placed = served.world, list[Submission](), 2 * MOST + 1
+    for number in range(MOST + 2, placed):
+        register_card(world, f"mias/cheap-{number}", "mia", agent="system")
+    for number in range(placed):
+        order, placing = ordering(served, number)
+        body = {"amount": {"amount": "1", "currency": "CNY"}, "order": order}
+        after = {f"order/{order}": read_command(placing.command).digest}
+        places = [world.signs("zoe", "buyer")]
+        sent += [
+            placing,
+            world.submission(Draft("pay-order/1", "zoe", places, body, after=after)),
+        ]
+
+    *others, last, paying = codes(send(served, *sent))
+    assert others == ["ok", "amount-differs"] * 2 * MOST
+    assert (last, paying) == ("too-many-unpaid", "stale-expectation")
+
+
+def test_requests_at_once_have_no_more_unpaid_orders_than_one_after_another(
+    served: Served,
+) -> None:
+    world, count = served.world, 4 * MOST
+    for number in range(MOST + 2, count):
+        register_card(world, f"mias/cheap-{number}", "mia", agent="system")
+    bodies = [encode(document_of(ordering(served, number)[1])) for number in range(count)]
+    start = Barrier(count)
+
+    def post(body: bytes) -> int:
+        start.wait()
+        answer = served.client.post("/v1/commands", content=body, headers=JSON)
+        return int(answer.status_code)
+
+    with ThreadPoolExecutor(count) as threads:
+        answers = Counter(threads.map(post, bodies))
+
+    assert answers == {201: MOST, 429: count - MOST}
+
+
+def test_what_was_refused_or_nobody_signed_counts_for_nobody(served: Served) -> None:
+    for number in range(2 * MOST):
+        document = document_of(ordering(served, number % MOST)[1])
+        document["sigs"] = [b64encode(bytes(64))]
+        answer = served.client.post("/v1/commands", content=encode(document), headers=JSON)
+        assert answer.json()["code"] == "signature-invalid"
+    refused = [ordering(served, 0)[1] for _ in range(2 * MOST)]
+    assert send(served, ordering(served, 0)[1]).status_code == 201
+    for one in refused:
+        assert served.post(encode(document_of(one))).json()["code"] == "stale-expectation"
+
+    for number in range(1, MOST):
+        assert served.post(encode(document_of(ordering(served, number)[1]))).status_code == 201
+    assert send(served, ordering(served, MOST)[1]).status_code == 429
+
+
+@pytest.mark.parametrize("name", [[], {}, [[]]])
+def test_an_order_whose_number_is_no_text_is_refused_as_malformed(
+    served: Served, name: object
+) -> None:
+    document = document_of(ordering(served, 0)[1])
+    document["command"]["body"]["order"] = name
+
+    answer = served.post(encode(document))
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+    assert answer.json()["evidence"]["field"] == "command.body.order"
 
 
 def test_without_a_trade_policy_the_rules_answer(tmp_path: Path) -> None:

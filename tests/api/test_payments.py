@@ -28,6 +28,7 @@ from tests.paying import (
     alipay_notice,
     rsa_key,
     set_up,
+    till_notice,
     wechat,
     wechat_notice,
     wechat_refund,
@@ -38,8 +39,9 @@ from tests.terms import publish_terms, terms
 GIFT = "cards/gift"
 HOUR_US = 3600 * 1_000_000
 Make = Callable[..., Sent]
-MAKERS = {"alipay": alipay_notice, "wechat": wechat_notice}
-DONE = {"alipay": (200, b"success"), "wechat": (204, b"")}
+MAKERS = {"alipay": alipay_notice, "internal": till_notice, "wechat": wechat_notice}
+DONE = {"alipay": (200, b"success"), "internal": (204, b""), "wechat": (204, b"")}
+PARTIES = {"alipay": "ali", "internal": "till", "wechat": "wex"}
 
 
 @pytest.fixture
@@ -47,13 +49,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """A ledger with a member, and a cashier's party for each provider."""
     with serve(tmp_path) as opened:
         world = opened.world
-        for party in ("ann", "rex", "ali", "wex"):
+        for party in ("ann", "rex", *PARTIES.values()):
             world.register(party)
-        for party in ("ali", "wex"):
+        for party in PARTIES.values():
             world.grant(party, "cashier", second="rex")
         keys = tmp_path / "keys"
         keys.mkdir()
-        for party in ("ali", "wex"):
+        for party in PARTIES.values():
             world.key(party).save(keys / f"{party}.pem")
         set_up(tmp_path)
         yield opened
@@ -74,7 +76,7 @@ def holds(amount: int) -> list[dict[str, str]]:
     return [{"amount": str(amount), "currency": "CNY"}] if amount else []
 
 
-@pytest.mark.parametrize("provider", ["alipay", "wechat"])
+@pytest.mark.parametrize("provider", list(MAKERS))
 def test_a_payment_is_topped_up_once(served: Served, provider: str) -> None:
     make, now, size = MAKERS[provider], served.world.clock.now(), served.world.size()
 
@@ -86,7 +88,7 @@ def test_a_payment_is_topped_up_once(served: Served, provider: str) -> None:
     assert served.world.size() == size + 1
 
 
-@pytest.mark.parametrize("provider", ["alipay", "wechat"])
+@pytest.mark.parametrize("provider", list(MAKERS))
 def test_what_is_recorded_is_signed_by_the_providers_party(served: Served, provider: str) -> None:
     sent = MAKERS[provider](served.world.clock.now())
     index = served.world.size()
@@ -94,7 +96,7 @@ def test_what_is_recorded_is_signed_by_the_providers_party(served: Served, provi
 
     entry = read_stored(served.world.reader.entries(index, index + 1)[0])
     assert entry.command is not None
-    party = {"alipay": "ali", "wechat": "wex"}[provider]
+    party = PARTIES[provider]
     assert [(each.party, each.role) for each in entry.command.signers] == [(party, "cashier")]
     assert entry.command.body == {
         "amount": {"amount": "8880", "currency": "CNY"},
@@ -142,7 +144,7 @@ def test_a_payment_that_a_person_recorded_is_not_recorded_again(served: Served) 
     assert balance(served) == holds(8880)
 
 
-@pytest.mark.parametrize("provider", ["alipay", "wechat"])
+@pytest.mark.parametrize("provider", list(MAKERS))
 def test_what_is_forged_changes_nothing(served: Served, provider: str) -> None:
     size, now = served.world.size(), served.world.clock.now()
     headers, body = MAKERS[provider](now)
@@ -154,6 +156,8 @@ def test_what_is_forged_changes_nothing(served: Served, provider: str) -> None:
     if provider == "alipay":
         assert answer.content == b"fail"
         assert post(served, provider, stranger).status_code == 401
+    elif provider == "internal":
+        assert answer.json()["code"] == "notice-signature-invalid"
     else:
         assert answer.json() == {"code": "FAIL", "message": "notice-signature-invalid"}
     assert served.world.size() == size
@@ -229,7 +233,12 @@ def test_a_payment_for_somebody_unknown_is_recorded_once_he_is_known(served: Ser
 
 
 @pytest.mark.parametrize(
-    ("provider", "body"), [("alipay", b"fail"), ("wechat", b"provider-not-configured")]
+    ("provider", "body"),
+    [
+        ("alipay", b"fail"),
+        ("internal", b"provider-not-configured"),
+        ("wechat", b"provider-not-configured"),
+    ],
 )
 def test_a_provider_that_is_not_set_up_is_not_found(
     tmp_path: Path, provider: str, body: bytes
@@ -380,6 +389,9 @@ def paid_by(served: Served, provider: str, order: str, minor: int, transaction: 
         return wechat_notice(
             now, amount=amount, attach=f"order/{order}", transaction_id=transaction
         )
+    if provider == "internal":
+        pays = f"order/{order}"
+        return till_notice(now, amount=str(minor), pays=pays, transaction=transaction)
     total = f"{minor // 100}.{minor % 100:02}"
     number = order.replace("-", "")
     carried: dict[str, Any] = {"passback_params": None, "out_trade_no": number}
@@ -392,7 +404,7 @@ def outcomes(served: Served, order: str) -> list[str]:
     return [each.data["outcome"] for each in read if each.type == "payment-confirmed/1"]
 
 
-@pytest.mark.parametrize("provider", ["alipay", "wechat"])
+@pytest.mark.parametrize("provider", list(MAKERS))
 def test_an_order_is_funded_once_however_often_its_payment_is_told(
     shop: Served, provider: str
 ) -> None:

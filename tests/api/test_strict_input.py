@@ -21,6 +21,7 @@ from ledger.rules.compose import Draft, Sealing
 from ledger.rules.kinds import KINDS
 from tests.api.serving import Served, body_of, document_of
 from tests.api.test_commands import member
+from tests.credit import credit_body
 from tests.goods import card_body, placing_body
 from tests.money import money_body
 from tests.shops import listing_body
@@ -402,6 +403,7 @@ def replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 HEX, TIME = "0" * 64, "2026-11-22T10:00:00.000000Z"
 PRICE = {"amount": "1", "currency": "CNY"}
+CASE = "01930000-0000-7000-8000-000000000002"
 
 
 def bodies(world: World) -> dict[str, dict[str, Any]]:
@@ -450,6 +452,21 @@ def shop_bodies() -> dict[str, dict[str, Any]]:
         "end-listing/1": {"listing": "cards/sword"},
         "top-up/1": money_body("ann", 100),
         "pay-out/1": money_body("ann", 100),
+        "record-chargeback/1": {
+            **{"case": CASE, "lines": [], "order": CASE, "provider": "alipay", "stage": "won"},
+        },
+        "agree-deposit/1": {"merchant": "ann", "terms": HEX},
+        "fund-deposit/1": {"amount": PRICE, "merchant": "ann"},
+        "request-deposit/1": {"amount": None, "merchant": "ann"},
+        "withdraw-deposit/1": {"merchant": "ann"},
+        "report-duplicate/1": {
+            "alert": "01930000-0000-7000-8000-000000000002",
+            "cards": [{"item": f"cards/{number}", "order": None} for number in (1, 2)],
+        },
+        "grant-credit/1": credit_body("ann", 1, source="campaign"),
+        "claw-back-credit/1": credit_body("ann", 1, ground="fraud"),
+        "redeem-credit/1": credit_body("ann", 1, service="coupon"),
+        "update-level/1": {"level": "vip", "party": "ann"},
         "register-card/1": card_body("cards/9"),
         "place-in-escrow/1": placing_body("cards/9"),
         "withdraw-from-escrow/1": {"item": "cards/9"},

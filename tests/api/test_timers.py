@@ -13,13 +13,15 @@ import pytest
 from api.house import House
 from api.keeper import Keeper
 from api.timers import act_on_orders, fire_due
-from ledger.rules.errors import KeyNotValid
+from ledger.rules.errors import KeyNotValid, TooLarge
 from ledger.rules.order_state import EXPIRED, HELD, PAID, REFUNDED, RELEASED
 from ledger.rules.text import format_time
+from ledger.rules.trade_state import Account
 from projections.orders import Orders
 from tests import golden_trade
 from tests.api.serving import house_of
 from tests.databases import sqlite_file_url
+from tests.escrow import deliver
 from tests.goods import register_card
 from tests.money import top_up
 from tests.orders import order_of, pay_order, place_order
@@ -178,6 +180,28 @@ def test_a_timer_that_is_refused_for_another_reason_is_a_failure(
 
     with pytest.raises(KeyNotValid):
         act_on_orders(house)
+
+
+def test_a_merchant_whose_balance_can_hold_no_more_holds_up_no_other_timer(
+    world: World, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_card(world, "mias/paid", "mia", agent="system")
+    bought = place_order(world, "zoe", "mias/points", "mias/paid")
+    top_up(world, "zoe", "kay", order_of(world, bought).total)
+    pay_order(world, bought)
+    deliver(world, bought)
+    account = world.ledger.stream("balance/mia")
+    held = account.state.held("CNY") if account and isinstance(account.state, Account) else 0
+    top_up(world, "mia", "kay", 10**38 - 1 - held)
+    world.clock.advance(WEEK_US)
+    (after,) = waiting(world, house, 1)
+    world.clock.advance(WEEK_US)
+    house.runner.catch_up()
+    monkeypatch.setattr(Orders, "due", partialmethod(Orders.due, limit=1))
+
+    with pytest.raises(TooLarge):
+        act_on_orders(house)
+    assert order_of(world, after).state == EXPIRED
 
 
 def test_the_keeper_lets_timers_fire(world: World, house: House) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from ledger.rules.digests import listing_digest
+from ledger.rules.digests import listing_digest, terms_digest
 from ledger.rules.entries import read_entry
 from ledger.rules.text import format_time
 from tests.api.serving import Served, serve
+from tests.credit import claw_back, grant_credit, update_level
+from tests.deposits import agree_deposit, fund_deposit, request_deposit
 from tests.money import pay_out, top_up
 from tests.shops import (
     DAY_US,
@@ -122,6 +124,52 @@ def test_a_balance_shows_what_it_holds_now(served: Served) -> None:
         "head_index": last.index,
         "holds": [{"amount": "7", "currency": "ETH"}],
         "party": "mia",
+    }
+
+
+def test_credit_shows_what_a_member_has_and_owes_and_its_level(served: Served) -> None:
+    world, path = served.world, "/v1/credit/mia"
+    assert served.client.get("/v1/credit/nobody").json()["code"] == "party-not-found"
+    nothing = {"head_index": None, "held": [], "level": None, "owed": [], "party": "mia"}
+    assert read(served, path) == nothing
+
+    publish_terms(world, terms())
+    grant_credit(world, "mia", "kay", 20_000, "CREDIT")
+    grant_credit(world, "mia", "kay", 5, "POINTS")
+    last = claw_back(world, "mia", "kay", 7, "POINTS")
+    named = [each["tier"] for each in terms()["tiers"] if int(each["credit_min"]) <= 20_000]
+    update_level(world, "mia", named[-1])
+    assert read(served, path) == {
+        "head_index": last.index,
+        "held": [{"amount": "20000", "currency": "CREDIT"}],
+        "level": named[-1],
+        "owed": [{"amount": "2", "currency": "POINTS"}],
+        "party": "mia",
+    }
+
+
+def test_a_deposit_shows_what_it_holds_and_when_it_may_leave(served: Served) -> None:
+    world, path = served.world, "/v1/merchants/mia/deposit"
+    publish_terms(world, terms())
+    assert served.client.get(path).json()["code"] == "merchant-not-found"
+    qualify(world, "mia", "rex")
+    none = {"agreed": None, "claims": 0, "due": None, "head_index": None, "requested_at": None}
+    nothing: dict[str, Any] = {"available": [], "forfeited": [], "merchant": "mia", "reserved": []}
+    assert read(served, path) == {**none, **nothing}
+
+    top_up(world, "mia", "kay", 500)
+    agree_deposit(world, "mia")
+    fund_deposit(world, "mia", 300)
+    last = request_deposit(world, "mia", 100)
+    entry = read_entry(world.reader.entries(last.index, last.index + 1)[0].entry)
+    assert read(served, path) == {
+        **{"claims": 0, "forfeited": [], "merchant": "mia"},
+        "agreed": {"cool_down_s": 3600, "minimum": [], "terms": terms_digest(terms())},
+        "available": [{"amount": "200", "currency": "CNY"}],
+        "due": format_time(entry.at + 3_600_000_000),
+        "head_index": last.index,
+        "requested_at": format_time(entry.at),
+        "reserved": [{"amount": "100", "currency": "CNY"}],
     }
 
 

@@ -40,7 +40,7 @@ class Needles:
         """Look for texts in every spelling of bytes, and for their bare hashes."""
         for text in dict.fromkeys(texts):
             plain = text.encode()
-            for form, needle in _spellings(plain):
+            for form, needle in spellings(plain):
                 self.add(name, form, needle)
             for code in ("utf-16-le", "utf-16-be"):
                 self.add(name, code, text.encode(code))
@@ -49,7 +49,7 @@ class Needles:
 
     def add_bytes(self, name: str, form: str, value: bytes) -> None:
         """Look for bytes, raw and in every spelling."""
-        for spelling, needle in _spellings(value):
+        for spelling, needle in spellings(value):
             self.add(name, f"{form} {spelling}", needle)
 
     def add_macs(self, name: str, messages: Iterable[bytes], keys: Mapping[str, bytes]) -> None:
@@ -69,14 +69,15 @@ class Needles:
                         yield Found(name, form, at)
 
 
-def _spellings(value: bytes) -> Iterator[tuple[str, bytes]]:
+def spellings(value: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield what a value looks like in a file: raw, in hex, and in base64 wherever it begins."""
     yield "raw", value
     yield "hex", value.hex().encode()
     yield "HEX", value.hex().upper().encode()
     for shift in range(3):
         # What stays the same wherever in a longer text the value stands.
         coded = base64.b64encode(bytes(shift) + value)
-        stable = coded[(0, 2, 3)[shift] : len(coded) - 4 if (shift + len(value)) % 3 else None]
+        stable = coded[(0, 2, 3)[shift] : (None, -3, -2)[(shift + len(value)) % 3]]
         yield f"base64+{shift}", stable
         if b"+" in stable or b"/" in stable:
             yield f"base64url+{shift}", stable.translate(bytes.maketrans(b"+/", b"-_"))

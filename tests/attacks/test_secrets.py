@@ -1,12 +1,14 @@
 """No card key leaves the vault: a thousand of them, everything that is run, every file searched.
 
 The keys are registered, refused for every reason there is, sent over HTTP in commands that fail,
-sold, delivered in parcels that are opened, and lost in crashes; then the ledger is backed up,
+sold, delivered in parcels that are opened, revealed, and lost in crashes; payments are told by
+providers and by who forges their notices; then the ledger is backed up,
 exported, proved, audited, measured and read.
 What the program wrote (databases, write-ahead logs, the index and the vault, backups, the published
 log, proofs, what it printed, its own log at DEBUG, what it told of itself to the list of
 processes) is searched for the keys, their verification codes and blindings, the private keys of
-orders, bare hashes and HMACs under any key of the service.
+orders, what providers share with the ledger and say of payers, bare hashes and HMACs under any key
+of the service.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,10 +50,24 @@ from tests.attacks.needles import Needles
 from tests.cards.selling import PRODUCT, goods, open_shop, signed
 from tests.cli.buying import LISTING, PRICE, publish_listing, top_up
 from tests.cli.running import Program, Ran
+from tests.paying import (
+    SECRET,
+    Sent,
+    alipay_notice,
+    rsa_key,
+    set_up,
+    till_notice,
+    wechat_notice,
+)
 
 CANARIES = 1_000
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 UPLOAD = ("--product", PRODUCT, "--class", "game-card")
+TRANSACTIONS = (
+    *("2026112322001408840218000001", "4200000001202611230000000001"),
+    "2026-11-23-0001",
+)
+PAYERS = ("2088102116773037", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")
 
 
 def canaries(number: int) -> list[str]:
@@ -72,6 +89,8 @@ class Stage:
     _taken: int = 0
     opened: list[str] = field(default_factory=list)
     waiting: str = ""
+    delivered: list[str] = field(default_factory=list)
+    revealed: list[str] = field(default_factory=list)
 
     @property
     def ledger(self) -> Path:
@@ -109,15 +128,28 @@ class Stage:
         self._told += [ran.stdout, ran.stderr]
         return ran.stdout
 
-    def open(self, order: str) -> None:
-        """Open an order as its buyer does, on a screen that nobody else sees; check evidence."""
-        evidence = self.outside / f"{order}.json"
-        on = ("--as", "ann", "--dir", self.ledger, "--line", "1", "--evidence", evidence)
-        ran = self.program("order", "open", order, *on, "--json")
+    def open(self, order: str, url: str | None = None) -> None:
+        """Open an order as its buyer does, on a screen that nobody else sees; check evidence.
+
+        With `url` the parcel is asked of the server that stands there.
+        """
+        evidence = self.outside / f"{order}.{'far' if url else 'near'}.json"
+        at = ("--url", url) if url else ("--dir", self.ledger)
+        on = ("--as", "ann", "--line", "1", "--evidence", evidence)
+        ran = self.program("order", "open", order, *at, *on, "--json")
         assert ran.code == 0, ran
         (line,) = ran.document["lines"]
         self.opened.append(line["key"])
         self.run("cards", "check", evidence, "--vkey", f"@{self.ledger / 'vkey'}")
+
+    def reveal(self, order: str) -> None:
+        """See a card as its owner does, on a screen that nobody else sees; nobody else may."""
+        on = ("--dir", self.ledger)
+        (line,) = self.run("order", "show", order, *on, "--json").document["lines"]
+        self.run("order", "reveal", line["item"], "--as", "shop", *on, "--json", code=2)
+        ran = self.program("order", "reveal", line["item"], "--as", "ann", *on, "--json")
+        assert ran.code == 0, ran
+        self.revealed.append(ran.document["key"])
 
     def keep(self) -> None:
         """Write down what was printed, to be searched like everything else."""
@@ -216,9 +248,13 @@ def _sell(stage: Stage) -> None:
     with LedgerFolder.open(ledger) as house:
         for party in ("ann", "kay"):
             enrol(house, party, class_="member")
-        grant(house, "kay", "cashier")
+        for party in ("ali", "till", "wex"):
+            enrol(house, party, class_="service")
+        for party in ("kay", "ali", "till", "wex"):
+            grant(house, party, "cashier")
         publish_listing(house)
         top_up(house, "ann", 3 * PRICE)
+    set_up(ledger)
     orders = [_order(stage) for _ in range(3)]
     for point, order in zip(("C5", "C7"), orders[:2], strict=True):
         on = ("--dir", ledger)
@@ -229,6 +265,8 @@ def _sell(stage: Stage) -> None:
         stage.run("order", "deliver", *on)
         stage.run("order", "open", order, "--as", "shop", *on, "--json", code=2)
         stage.open(order)
+        stage.reveal(order)
+        stage.delivered.append(order)
     # The server delivers this one.
     stage.run("order", "pay", orders[2], "--as", "ann", "--dir", ledger)
     stage.waiting = orders[2]
@@ -268,10 +306,30 @@ def _ask_all(stage: Stage, url: str) -> None:
                 stage._told.append(post(url, make(house, key)))
         for key in (*stage.some(50), *stage.keys[:20]):
             stage._told.append(post(url, body_of(signed(house, key, "rival"))))
+    _notify(stage, url)
+    (keystore,) = stage.root.glob("state/keystores/*")
+    shutil.copy(stage.ledger / "keys" / "ann.pem", keystore)
+    for order in stage.delivered:
+        stage.open(order, url)
     for path in ("/metrics", "/readyz", "/v1/items/shop-cards/none", "/log/checkpoint"):
         stage._told.append(ask(f"{url}{path}"))
     for index in range(0, 60, 7):
         stage._told.append(ask(f"{url}/v1/entries/{index}"))
+
+
+def _notify(stage: Stage, url: str) -> None:
+    """Notices of every provider: twice each, forged, and cut in the middle."""
+    now = time.time_ns() // 1000
+    told = {
+        "alipay": alipay_notice(now),
+        "internal": till_notice(now),
+        "wechat": wechat_notice(now),
+    }
+    forged = alipay_notice(now, key=rsa_key("mallory"))
+    for provider, (headers, body) in told.items():
+        for sent in ((headers, body), (headers, body), (headers, body[:-2])):
+            stage._told.append(notify(url, provider, sent))
+    stage._told.append(notify(url, "alipay", forged))
 
 
 def _keep_and_show(stage: Stage) -> None:
@@ -292,6 +350,16 @@ def _keep_and_show(stage: Stage) -> None:
 def post(url: str, body: bytes) -> str:
     request = urllib.request.Request(  # noqa: S310 - our own server
         f"{url}/v1/commands", data=body, headers={"Content-Type": "application/json"}
+    )
+    return ask(request)
+
+
+def notify(url: str, provider: str, sent: Sent) -> str:
+    headers, body = sent
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{url}/v1/payments/{provider}",
+        data=body,
+        headers={name: value for name, (value,) in headers.items()},
     )
     return ask(request)
 
@@ -355,6 +423,9 @@ def needles(stage: Stage) -> Needles:
     for key in stage.keys:
         made.add_text(key, (key, normalise(key), key.lower()))
         made.add_macs(key, messages(key), keys)
+    made.add_bytes("API key of wechat", "provider key", SECRET)
+    for number in (*TRANSACTIONS, *PAYERS):
+        made.add_text(f"payment {number}", [number])
     order_keys = sorted(stage.root.glob("state/keystores/*/orders/*.pem"))
     assert len(order_keys) == 3
     for path in order_keys:
@@ -377,7 +448,9 @@ def messages(key: str) -> list[bytes]:
 
 
 def is_allowed(path: Path, form: str) -> bool:
-    """Fingerprints stand in the index, raw, and the keys of orders with their buyer: no others."""
+    """Fingerprints stand in the index, and keys with whoever they are of: nothing else does."""
+    if path.name == "wechat.key" and form == "provider key raw":
+        return True
     if path.parent.name == "orders" and form.startswith("order key "):
         return True
     return path.name.startswith("index.sqlite") and form in {
@@ -404,9 +477,20 @@ def test_no_file_that_was_written_holds_anything_of_a_thousand_keys(stage: Stage
         *("processes.txt", "pepper-2", "checkpoint", "config.json"),
         *("ledger.sqlite-wal", "index.sqlite-wal"),
     } <= names
-    assert len(set(stage.opened) & set(stage.keys)) == 3
+    assert len(set(stage.opened) & set(stage.keys)) == len(stage.opened) - 2 == 3
+    assert set(stage.revealed) == set(stage.opened[:2])
+    with LedgerFolder.open(stage.ledger, read_only=True) as house:
+        paid = house.recorder.entries_of_type("balance-topped-up/1", 0, limit=10)
+    assert len(paid) == 1 + len(TRANSACTIONS)
     printed = (stage.root / "printed.txt").read_text()
-    for code in ("card-rejected", "commitment-differs", "disclosure-invalid", "malformed"):
+    assert "success" in printed.splitlines()
+    assert '"message":"notice-signature-invalid"' in printed
+    for code in (
+        "card-rejected",
+        "commitment-differs",
+        "disclosure-invalid",
+        "malformed",
+    ):
         assert f'"code":"{code}"' in printed
     assert "committed" in (stage.root / "served.txt").read_text()
     assert " cards upload " in (stage.root / "processes.txt").read_text()

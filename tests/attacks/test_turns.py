@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.application import ATTEMPTS, TURNS, Accepted, Ledger, Outcome
+from ledger.application import ATTEMPTS, TURNS, Accepted, Outcome
 from ledger.errors import WriteContended
-from ledger.log.receipts import Issuer
 from ledger.record.facts import Batch
 from ledger.rules.compose import Draft
 from ledger.rules.errors import ItemExists, NotOwner, StaleExpectation
@@ -25,14 +24,7 @@ class Pair:
 
     def __init__(self, rival: World, world: World, *, takes_turns: bool) -> None:
         self.rival, self.world = rival, world
-        self.ledger = Ledger(
-            world.recorder,
-            clock=world.clock,
-            issue=Issuer(world.key("receipt"), origin=world.origin),
-            vault=world.vault,
-            origin=world.origin,
-            takes_turns=takes_turns,
-        )
+        self.ledger = world.open_ledger(takes_turns=takes_turns)
         self.races = self.turns = 0
         self._held = False
         self._append, self._in_turn = world.recorder.append, world.recorder.in_turn

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidSignature
 
+from benching import profile
 from benching.bench import Bench
 from benching.cores import GIVEN, pinned
 from benching.market import Market, checks_of, verify_all
 from benching.rounds import Result, measure
 from benching.table import LINES
-from benching.turns import Line, NotMeasured, Turn, Turns
+from benching.turns import Clocks, Line, NotMeasured, Turn, Turns
 from ledger.rules.errors import StaleExpectation
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +84,24 @@ def test_a_profile_says_where_the_time_goes() -> None:
 
     assert (code, printed[0].partition(": ")[0]) == (0, "publish")
     assert any("Publisher.publish ledger/log/publisher.py" in line for line in printed)
+
+
+def test_a_sample_counts_for_the_time_since_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python hears of a signal when the function in C that is running returns."""
+    times = iter([1.0, 1.5, 4.0])
+    monkeypatch.setattr(Clocks, "now_s", lambda: next(times))
+    here = sys._getframe()
+    samples = profile.Samples()
+
+    samples.begin()
+    samples.take(0, here)
+    samples.take(0, here)
+
+    assert samples.taken == 2
+    assert samples.alone == {("", here.f_code): 3.0}
+    assert samples.within["", here.f_code] == 3.0
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,14 @@ def test_what_is_set_up_is_looked_at_step_by_step(program: Program, ledger: Path
     assert (nothing.code, nothing.error["code"]) == (2, "provider-not-configured")
 
     set_up(ledger)
-    assert says(program, ledger) == ["ali is not registered", "wex is not registered"]
-    for party in ("ali", "wex"):
+    parties = ("ali", "till", "wex")
+    assert says(program, ledger) == [f"{party} is not registered" for party in parties]
+    for party in parties:
         program.json("keys", "register", party, "--dir", ledger)
     assert says(program, ledger)[0] == "ali does not hold cashier"
-    for party in ("ali", "wex"):
+    for party in parties:
         program.json("keys", "grant", party, "cashier", "--dir", ledger)
-    assert says(program, ledger, 0) == ["ali can record payments", "wex can record payments"]
+    assert says(program, ledger, 0) == [f"{party} can record payments" for party in parties]
 
     key = ledger / "keys" / "ali.pem"
     key.rename(ledger / "keys" / "old.pem")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from eventsourcing.application import Application
 from eventsourcing.persistence import Mapper, NotSupportedError, StoredEvent
 from eventsourcing.utils import Environment
 
+from ledger.record.database import reading
 from ledger.record.factory import LedgerFactory
 from ledger.record.mapper import EntryMapper, EntryTranscoder
 from ledger.record.recorder import LedgerRecorder
@@ -113,12 +115,19 @@ def test_an_application_stores_and_reads_through_the_factory(factory: LedgerFact
     shop.close()
 
 
-def test_closing_the_factory_closes_its_connections(
+def test_an_application_that_is_dropped_leaves_the_connections_of_others(
     factory: LedgerFactory, sqlite_recorder: LedgerRecorder
 ) -> None:
+    class Shop(Application[str]):
+        def construct_factory(self, env: Environment) -> LedgerFactory:
+            return factory
+
     fill(sqlite_recorder, 1)
-    assert sqlite_recorder.engine.pool.checkedin() == 1
+    shop, pool = Shop(), sqlite_recorder.engine.pool
+    with reading(sqlite_recorder.engine):
+        shop.close()
+        del shop
+        gc.collect()
 
-    factory.close()
-
-    assert sqlite_recorder.engine.pool.checkedin() == 0
+    assert sqlite_recorder.engine.pool is pool
+    assert (pool.checkedin(), pool.checkedout()) == (1, 0)

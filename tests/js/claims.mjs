@@ -1,6 +1,7 @@
 // Claims: docs/spec.md section 9.14.
 
 import * as f from "./forms.mjs";
+import { claimCounted } from "./deposits.mjs";
 import { holds, lineNumber, lineOf, settle, settled, theTerms } from "./escrow.mjs";
 import { balancesChanged } from "./money.mjs";
 import { freed, later, orderStream, theOrder } from "./orders.mjs";
@@ -24,6 +25,7 @@ function open(given) {
   need(signers[0].party === order.buyer, "not-buyer");
   const line = lineOf(order, body.line);
   need(!ledger.streams.has(claimStream(body)), "claim-exists");
+  need(!line.claims.includes(body.claim), "claim-exists");
   need(line.state === "held", "line-not-held");
   need(theTerms(given, order).claims.kinds.includes(body.kind), "claim-not-accepted");
   need(line.claimed < 8, "too-large");
@@ -31,6 +33,7 @@ function open(given) {
   return [
     [claimStream(body), "claim-opened/1", {}],
     [orderStream(body), "escrow-frozen/1", data],
+    claimCounted(ledger, line.merchant, 1),
   ];
 }
 
@@ -65,6 +68,11 @@ function inspectBy(given, order, line) {
   return f.timeText(until > line.inspectBy ? until : line.inspectBy);
 }
 
+function deliverBy({ at, body }, line) {
+  if (body.outcome !== "none" || line.inspectBy !== null || line.deliverBy === null) return null;
+  return f.timeText(at > line.deliverBy ? at : line.deliverBy);
+}
+
 function close(given) {
   const { body, ledger } = given;
   const claim = ledger.state(claimStream(body)) ?? refuse("unknown-claim");
@@ -76,18 +84,21 @@ function close(given) {
   const postings = settle(claim.order, order, [{ number: claim.line, ...part }]);
   const data = {
     claim: body.claim,
+    deliver_by: deliverBy(given, line),
     inspect_by: inspectBy(given, order, line),
     line: claim.line,
     outcome: body.outcome,
     refunded: String(part.refunded),
     released: String(part.released),
   };
-  const ended = part.refunded === holds(line) && line.inspectBy === null;
+  const all = part.refunded > 0n && part.refunded === holds(line);
+  const ended = all && line.inspectBy === null;
   return [
     [claimStream(body), "claim-closed/1", { postings }],
     [`order/${claim.order}`, "escrow-settled/1", data],
     ...freed(ended ? [line] : []),
     ...balancesChanged(ledger, postings),
+    claimCounted(ledger, line.merchant, -1),
   ];
 }
 
@@ -128,6 +139,7 @@ export const CLAIM_EVENTS = {
   "escrow-settled/1": ({ before, document: { data } }) => {
     const line = lineOf(before, data.line);
     line.claims = line.claims.filter((one) => one !== data.claim);
+    if (data.deliver_by !== null) line.deliverBy = f.micros(data.deliver_by);
     if (data.inspect_by !== null) line.inspectBy = f.micros(data.inspect_by);
     const [refunded, released] = [BigInt(data.refunded), BigInt(data.released)];
     if (refunded + released !== 0n) settled(line, { refunded, released });

@@ -7,16 +7,16 @@ import { need, refuse } from "./state.mjs";
 import { termsOf } from "./terms.mjs";
 
 const held = (line) =>
-  line.state === "held" ? line.price - line.released - line.refunded : 0n;
-const feeOn = (line, released) => (line.fee * released) / line.price;
-const ascending = (numbers) => numbers.every((one, at) => at === 0 || numbers[at - 1] < one);
+  line.state === "held" ? line.price - line.released - line.refunded - line.chargedBack : 0n;
+export const feeOn = (line, released) => (line.fee * released) / line.price;
+export const ascending = (numbers) => numbers.every((one, at) => at === 0 || numbers[at - 1] < one);
 export const lineOf = (order, number) => order.lines[number - 1] ?? refuse("unknown-line");
 export const holds = held;
 export const theTerms = ({ ledger }, order) =>
   termsOf(ledger.state("policy/trade"), order.terms).document;
 
 /** Write changes of accounts as postings, sorted, none of nothing. */
-function written(changes, currency) {
+export function written(changes, currency) {
   return [...changes.keys()]
     .filter((account) => changes.get(account) !== 0n)
     .sort()
@@ -52,6 +52,7 @@ function deliver(given) {
     const [{ party, role }] = signers;
     need(party === (role === "merchant" ? line.merchant : item.goods.agent), "not-agent");
     need(!item.frozen, "item-frozen");
+    need(item.goods.flagged === null, "item-flagged");
     const periods = classTerms(theTerms(given, order), line.class);
     const wanted = order.key !== null && periods.sells === "card";
     need((body.parcels[place].parcel !== null) === wanted, "parcel-differs");
@@ -176,7 +177,7 @@ export function settled(line, { released = 0n, refunded = 0n }) {
   if (line.state === "held") line.released += released;
   else line.released -= refunded;
   line.refunded += refunded;
-  if (held(line) !== 0n) return;
+  if (line.released + line.refunded + line.chargedBack < line.price) return;
   if (line.released !== 0n && line.refunded !== 0n) line.state = "split";
   else line.state = line.released !== 0n ? "released" : "refunded";
 }

@@ -100,6 +100,7 @@ const goodsOf = ({ agent, card = null, class: itemClass, code = null, product, t
   class: itemClass,
   code,
   failed: 0,
+  flagged: null,
   order: null,
   product,
   revealed: null,

@@ -10,8 +10,12 @@ import {
   timerId,
 } from "./proofs.mjs";
 import { need, partyStream, refuse } from "./state.mjs";
+import { CHARGEBACK_KINDS } from "./chargebacks.mjs";
 import { CLAIM_KINDS } from "./claims.mjs";
+import { CREDIT_KINDS } from "./credit.mjs";
+import { DEPOSIT_KINDS } from "./deposits.mjs";
 import { ACTIVATION_KINDS } from "./activations.mjs";
+import { DUPLICATE_KINDS } from "./duplicates.mjs";
 import { ESCROW_KINDS } from "./escrow.mjs";
 import { GOODS_KINDS, atHand } from "./goods.mjs";
 import { LABEL_KINDS } from "./labels.mjs";
@@ -399,4 +403,8 @@ export const KINDS = Object.assign(Object.create(null), {
   ...REVEAL_KINDS,
   ...ACTIVATION_KINDS,
   ...LABEL_KINDS,
+  ...DUPLICATE_KINDS,
+  ...DEPOSIT_KINDS,
+  ...CREDIT_KINDS,
+  ...CHARGEBACK_KINDS,
 });

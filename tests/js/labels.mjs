@@ -1,16 +1,19 @@
 // Labels of merchants: docs/spec.md section 9.17.
 
+import { depositOf } from "./deposits.mjs";
 import * as f from "./forms.mjs";
 import { need, refuse } from "./state.mjs";
 import { termsAt } from "./terms.mjs";
 
 const stream = (body) => `merchant/${body.merchant}`;
 
-/** The labels that a trade policy gives for these origins; nobody has made a deposit. */
-function labelsOf(policy, origins) {
+/** The labels that a trade policy gives for these origins and for what is available. */
+function labelsOf(policy, origins, available) {
   const has = ({ origin }) => origins.length > 0 && (origin === null || origins.includes(origin));
-  const free = ({ deposit_min: least }) => least.every((one) => one.amount === "0");
-  return policy.merchant.labels.filter((one) => has(one) && free(one)).map((one) => one.label);
+  const held = new Map(available.map((one) => [one.currency, BigInt(one.amount)]));
+  const enough = (one) => (held.get(one.currency) ?? 0n) >= BigInt(one.amount);
+  const covered = (one) => one.deposit_min.every(enough);
+  return policy.merchant.labels.filter((one) => has(one) && covered(one)).map((one) => one.label);
 }
 
 function update({ at, body, ledger }) {
@@ -20,7 +23,8 @@ function update({ at, body, ledger }) {
   const valid = [...merchant.until].filter(([, until]) => until > at);
   const origins = valid.map(([name]) => merchant.origins.get(name));
   const terms = termsAt(ledger, at);
-  const right = terms === null ? [] : labelsOf(terms.document, origins);
+  const { available } = depositOf(ledger, body.merchant);
+  const right = terms === null ? [] : labelsOf(terms.document, origins, available);
   need(names(body.labels) === names(right.sort()), "labels-differ");
   return [[stream(body), "labels-changed/1", {}]];
 }

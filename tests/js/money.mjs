@@ -22,6 +22,12 @@ function afterwards(before, changes) {
   return after;
 }
 
+/** Change one currency of what is written of an account. */
+export function sums(written, currency, change) {
+  const held = written.map((one) => [one.currency, BigInt(one.amount)]);
+  return afterwards(new Map(held), [[currency, change]]);
+}
+
 /** What follows from postings for each balance that they name, by name. */
 export function balancesChanged(ledger, postings) {
   const names = postings.map((one) => one.account).filter((name) => name.startsWith("balance/"));

@@ -1,5 +1,6 @@
 // Orders and their payments: docs/spec.md section 9.12.
 
+import { recordedLevel } from "./credit.mjs";
 import * as f from "./forms.mjs";
 import { balancesChanged } from "./money.mjs";
 import { timerId } from "./proofs.mjs";
@@ -60,6 +61,7 @@ function askedLine({ at, body, ledger, signers }, line, terms) {
   need(item.goods.order === null, "item-reserved");
   need(item.goods.agent !== null, "item-not-for-sale");
   need(!item.frozen, "item-frozen");
+  need(item.goods.flagged === null, "item-flagged");
   need(item.owner === line.merchant, "not-owner");
   const { class: ofClass, product } = item.goods;
   need(ofClass === name && product === listing.body.product, "goods-differ");
@@ -82,7 +84,7 @@ function place(given) {
     fees: prices.map((price) => String((price * BigInt(terms.merchant.fee_bp)) / 10_000n)),
     labels: body.lines.map((line) => ledger.state(`merchant/${line.merchant}`).labels),
     pay_by: later(at, Math.min(...periods.map((one) => one.unpaid_s))),
-    tier: terms.tiers.find((one) => one.credit_min === 0).tier,
+    tier: recordedLevel(terms, ledger.party(signers[0].party)),
   };
   const reserved = { order: body.order };
   const effects = body.lines.map((line) => [itemStream(line), "item-reserved/1", reserved]);
@@ -227,9 +229,12 @@ export const ORDER_EVENTS = {
       inspectBy: null,
       claims: [],
       claimed: 0,
+      flagged: null,
       released: 0n,
+      chargedBack: 0n,
       refunded: 0n,
     })),
+    cases: new Map(),
     payBy: f.micros(data.pay_by),
     state: "unpaid",
     terms: body.terms,

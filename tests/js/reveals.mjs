@@ -20,7 +20,7 @@ function reveal(given) {
   need(goods.revealed === null, "card-revealed");
   const line = lineOf(theOrder(given), body.line);
   need(line.item === body.item, "malformed");
-  need(line.state !== "refunded", "line-not-held");
+  need(line.state !== "refunded" && line.state !== "charged-back", "line-not-held");
   return [[stream(body), "card-revealed/1", { order: goods.sold }]];
 }
 

@@ -3,7 +3,11 @@
 import * as f from "./forms.mjs";
 import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
 import { ACTIVATION_EVENTS } from "./activations.mjs";
+import { CHARGEBACK_EVENTS } from "./chargebacks.mjs";
 import { CLAIM_EVENTS } from "./claims.mjs";
+import { CREDIT_EVENTS } from "./credit.mjs";
+import { DEPOSIT_EVENTS } from "./deposits.mjs";
+import { DUPLICATE_EVENTS } from "./duplicates.mjs";
 import { ESCROW_EVENTS } from "./escrow.mjs";
 import { goodsEvents } from "./goods.mjs";
 import { LABEL_EVENTS } from "./labels.mjs";
@@ -94,6 +98,7 @@ const newParty = (party, key, more = {}) => ({
   attested: false,
   change: null,
   cancelled: [],
+  level: null,
   ...more,
 });
 const newItem = (owner, importsOnly) => ({
@@ -188,4 +193,8 @@ export const EVENTS = Object.assign(Object.create(null), {
   ...REVEAL_EVENTS,
   ...ACTIVATION_EVENTS,
   ...LABEL_EVENTS,
+  ...DUPLICATE_EVENTS,
+  ...DEPOSIT_EVENTS,
+  ...CREDIT_EVENTS,
+  ...CHARGEBACK_EVENTS,
 });

@@ -18,6 +18,10 @@ from tests.golden_trade import play
 from tests.js.test_js_orders import forged
 from tests.js.test_js_verifier import NODE, ours, said, theirs
 from tests.orders import order_of
+from tests.tamper.chargeback_cases import ALL, CHARGEBACK_CASES, GIVEN, charge, end
+from tests.tamper.credit_cases import CREDIT_CASES
+from tests.tamper.deposit_cases import DEPOSIT_CASES
+from tests.tamper.duplicate_cases import DUPLICATE_CASES
 from tests.tamper.escrow_cases import (
     AWAITED,
     BUYER,
@@ -93,9 +97,18 @@ HONEST: dict[str, Steps] = {
     ],
     "the claim is withdrawn": [withdrawn],
     "the delivered card is activated": [in_order],
+    "a provider takes the price, and gives it again": [ALL, end("won", GIVEN)],
+    "a provider takes the price of an awaited card for good": [
+        charge({AWAITED: PRICE}, {"escrow/3": -PRICE, "external/alipay": PRICE}),
+        end("lost", {}, AWAITED),
+    ],
 }
 FORGED: dict[str, Steps] = {
     **{name: steps for name, (_, steps) in ESCROW_CASES.items()},
+    **{name: steps for name, (_, steps) in DEPOSIT_CASES.items()},
+    **{name: steps for name, (_, steps) in DUPLICATE_CASES.items()},
+    **{name: steps for name, (_, steps) in CHARGEBACK_CASES.items()},
+    **{name: steps for name, (_, steps) in CREDIT_CASES.items()},
     "an acceptance after which the merchant holds another amount": [
         then_holds(lambda w: release(w, DELIVERED, released(DELIVERED)), "mia", PRICE)
     ],

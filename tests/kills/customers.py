@@ -22,8 +22,8 @@ from api.receipts import read_receipt
 from ledger.clock import SystemClock
 from ledger.rules.compose import Context
 from tests.api.serving import body_of
-from tests.kills.servers import PATIENCE_S
 from tests.kills.sites import Site
+from tests.waiting import PATIENCE_S
 
 STEPS = ("register", "shop ann", "ann bob", "bob shop")
 NOT_NOW = {429, 503}

@@ -7,22 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE_S, wait_until
+
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 120.0
-LOOK_EVERY_S = 0.005
-
-
-def wait_until(happened: Callable[[], bool], *, what: str) -> None:
-    """Look again and again until something has happened."""
-    until = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < until, f"{what}: waited for {PATIENCE_S} s"
-        time.sleep(LOOK_EVERY_S)
 
 
 class Nursery:

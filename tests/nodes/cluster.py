@@ -11,8 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,8 @@ import psutil
 import psycopg
 import pytest
 
-PATIENCE_S = 120.0
+from tests.waiting import PATIENCE_S, wait_until
+
 STANDBY = "s1"
 SETTINGS = """
 listen_addresses = ''
@@ -35,14 +35,6 @@ shared_buffers = 16MB
 logging_collector = off
 fsync = off
 """
-
-
-def wait_until(happened: Callable[[], bool], *, what: str) -> None:
-    """Look again and again until something has happened."""
-    until = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < until, f"{what}: waited for {PATIENCE_S} s"
-        time.sleep(0.01)
 
 
 @dataclass

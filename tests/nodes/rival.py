@@ -18,10 +18,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from ledger.application import Accepted, Ledger, Outcome, Submission
+from ledger.application import Accepted, Outcome, Submission
 from ledger.crashpoints import CrashPoint, arm
 from ledger.errors import WriteContended
-from ledger.log.receipts import Issuer
 from ledger.record.database import reading
 from ledger.record.tables import ENTRY
 from ledger.rules.compose import Draft
@@ -45,14 +44,7 @@ class Rival:
         for party in OWNERS:
             world.key(party)
         # As the served ledger does: who lost a race waits for its turn at the head.
-        world.ledger = Ledger(
-            world.recorder,
-            clock=world.clock,
-            issue=Issuer(world.key("receipt"), origin=world.origin),
-            vault=world.vault,
-            origin=world.origin,
-            takes_turns=True,
-        )
+        world.ledger = world.open_ledger(takes_turns=True)
 
     def reached(self, point: CrashPoint) -> None:
         self.decided += point is CrashPoint.DECIDED

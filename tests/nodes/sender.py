@@ -13,8 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ledger.application import Accepted, Ledger
-from ledger.log.receipts import Issuer
+from ledger.application import Accepted
 from ledger.submission import SealedValue, Submission
 from tests.worlds import World
 
@@ -36,14 +35,7 @@ def main() -> None:
     url, name, now, file = sys.argv[1:]
     with World.join(url, SEED, process=name) as world:
         world.clock.advance(int(now) - world.clock.now())
-        ledger = Ledger(
-            world.recorder,
-            clock=world.clock,
-            issue=Issuer(world.key("receipt"), origin=world.origin),
-            vault=world.vault,
-            origin=world.origin,
-            takes_turns=True,
-        )
+        ledger = world.open_ledger(takes_turns=True)
         waiting = [unpacked(*one) for one in json.loads(Path(file).read_bytes())]
         print("ready", flush=True)
         sys.stdin.readline()

@@ -27,9 +27,10 @@ from ledger.record.errors import (
     UnsafeDatabase,
 )
 from tests import figures
-from tests.nodes.cluster import Cluster, Postgres, cluster, wait_until
+from tests.nodes.cluster import Cluster, Postgres, cluster
 from tests.nodes.judging import check_log
 from tests.nodes.writing import Node, furnish, in_background
+from tests.waiting import wait_until
 from tests.worlds import World
 
 SEED = "failover"

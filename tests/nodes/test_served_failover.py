@@ -11,8 +11,9 @@ from tests.kills.customers import trade
 from tests.kills.servers import Nursery
 from tests.kills.sites import make_site
 from tests.kills.towns import Town
-from tests.nodes.cluster import Cluster, cluster, wait_until
+from tests.nodes.cluster import Cluster, cluster
 from tests.nodes.writing import in_background
+from tests.waiting import wait_until
 
 SIZES = ([1, 3], [2, 1], [1, 1])
 BEFORE = AFTER = 20

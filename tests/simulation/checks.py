@@ -77,8 +77,9 @@ def check_views(market: Market) -> None:
 
     model, source = market.model, market.world.reader
     ownership, history = Ownership(source), History(source)
-    sampled = Random(model.size).sample(range(model.size), min(SAMPLES, model.size))  # noqa: S311
-    items = Random(model.size).sample(sorted(model.items), min(ITEMS_ASKED, len(model.items)))  # noqa: S311
+    dice = Random(model.size)  # noqa: S311
+    sampled = dice.sample(range(model.size), min(SAMPLES, model.size))
+    items = dice.sample(sorted(model.items), min(ITEMS_ASKED, len(model.items)))
     for index in (*sampled, model.size - 1):
         # The same few for each index: who asks for all of them learns nothing more.
         for item in items:

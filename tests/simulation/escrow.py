@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.simulation.deposits import Deposits
 from tests.simulation.oracle import Document, Fact, need, text, us
-from tests.simulation.orders import Orders
 
 DAY_US = 86_400_000_000
 ALLOWED = {
@@ -18,7 +18,7 @@ ALLOWED = {
 }
 
 
-class Escrow(Orders):
+class Escrow(Deposits):
     """The rules of paid lines."""
 
     def held(self, order: str, number: int) -> int:
@@ -49,6 +49,7 @@ class Escrow(Orders):
             may = line["merchant"] if signer["role"] == "merchant" else item["goods"]["agent"]
             need(signer["party"] == may, "not-agent")
             need(not item["frozen"], "item-frozen")
+            need(not item["goods"].get("flagged"), "item-flagged")
             card = line["periods"]["sells"] == "card" and order["key"] is not None
             need((parcel["parcel"] is not None) == card, "parcel-differs")
             inspect_by.append(text(at + line["periods"]["inspect_s"] * 1_000_000))
@@ -170,7 +171,7 @@ class Escrow(Orders):
         order = self.order(body)
         need(command["signers"][0]["party"] == order["buyer"], "not-buyer")
         line = self.line(order, body["line"])
-        need(body["claim"] not in self.claims, "claim-exists")
+        need(body["claim"] not in [*self.claims, *line["claims"]], "claim-exists")
         need(self.held(body["order"], body["line"]), "line-not-held")
         need(body["kind"] in self.policies[order["terms"]]["claims"]["kinds"], "claim-not-accepted")
         need(line["claimed"] < 8, "too-large")
@@ -178,6 +179,7 @@ class Escrow(Orders):
         return [
             ("claim/" + body["claim"], "claim-opened/1", {}),
             ("order/" + body["order"], "escrow-frozen/1", data),
+            self.claim_counted(line["merchant"], 1),
         ]
 
     def close_claim(self, command: Document, body: Document, at: int) -> list[Fact]:
@@ -207,23 +209,28 @@ class Escrow(Orders):
             days = self.policies[order["terms"]]["appeal"]["window_days"]
             wait = days * DAY_US if signer["role"] == "arbitrator" else 0
             until = text(max(line["inspect_by"], at + wait))
+        waits = None
+        if outcome == "none" and not delivered:
+            waits = text(max(line["deliver_by"], at))
         moved: Counter[str] = Counter()
         self.part(moved, claim["order"], number, released=released, refunded=refunded)
         postings = self.written(order, moved)
         settled = {
             "claim": body["claim"],
+            "deliver_by": waits,
             "inspect_by": until,
             "line": number,
             "outcome": outcome,
             "refunded": str(refunded),
             "released": str(released),
         }
-        ended = outcome == "refund" and not delivered
+        ended = outcome == "refund" and held and not delivered
         return [
             ("claim/" + body["claim"], "claim-closed/1", {"postings": postings}),
             ("order/" + claim["order"], "escrow-settled/1", settled),
             *([self.freed(order, number)] if ended else []),
             *self.balances(postings),
+            self.claim_counted(line["merchant"], -1),
         ]
 
     def fold_order(self, name: str, type_: str, data: Document, command: Document) -> None:
@@ -271,8 +278,9 @@ class Escrow(Orders):
         line["claims"].remove(data["claim"])
         line["released"] += int(data["released"])
         line["refunded"] += int(data["refunded"])
-        if data["inspect_by"] is not None:
-            line["inspect_by"] = us(data["inspect_by"])
+        for name in ("deliver_by", "inspect_by"):
+            if data[name] is not None:
+                line[name] = us(data[name])
 
     def fold_claim(self, name: str, type_: str, data: Document, body: Document) -> None:
         """Change what an entry about a claim changes."""

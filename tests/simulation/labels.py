@@ -16,12 +16,15 @@ class Labels(Activations):
         return [("merchant/" + body["merchant"], "labels-changed/1", {})]
 
     def labels_at(self, name: str, at: int) -> list[str]:
-        """Return what a merchant is to be called; nobody has made a deposit."""
+        """Return what a merchant is to be called."""
         merchant, terms = self.merchants[name], self.terms_at(at)
         origins = [merchant["origin"][each] for each, end in merchant["until"].items() if at < end]
         found = []
         for each in terms["merchant"]["labels"] if terms else []:
-            asks = sum(int(money["amount"]) for money in each["deposit_min"])
-            if origins and not asks and each["origin"] in [None, *origins]:
+            held = self.available(name)
+            lacks = [
+                one for one in each["deposit_min"] if held[one["currency"]] < int(one["amount"])
+            ]
+            if origins and not lacks and each["origin"] in [None, *origins]:
                 found.append(each["label"])
         return sorted(found)

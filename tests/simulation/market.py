@@ -14,10 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ledger.application import Accepted, Ledger
+from ledger.application import Accepted
 from ledger.cards.fingerprints import Peppers
 from ledger.keyfiles import KeyFiles
-from ledger.log.receipts import Issuer
 from ledger.record.recorder import LedgerRecorder
 from ledger.registry import Registry
 from ledger.submission import Submission
@@ -66,14 +65,7 @@ class Market:
         self.registry = Registry(
             self.vault / "index.sqlite", peppers, recorder=world.recorder, vault=world.vault
         )
-        world.ledger = Ledger(
-            world.recorder,
-            clock=world.clock,
-            issue=Issuer(world.key("receipt"), origin=world.origin),
-            vault=world.vault,
-            origin=world.origin,
-            registry=self.registry,
-        )
+        world.ledger = world.open_ledger(registry=self.registry)
 
     def close(self) -> None:
         """Close what is open beside the database."""

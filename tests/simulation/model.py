@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.simulation.labels import Labels
+from tests.simulation.chargebacks import Chargebacks
 from tests.simulation.oracle import (
     Document,
     Fact,
@@ -19,9 +19,12 @@ from tests.simulation.oracle import (
 )
 
 Hold = tuple[str, bool]  # owner, frozen
+ORDERED = {
+    *("item-reserved/1", "item-freed/1", "item-sold/1", "card-revealed/1", "item-flagged/1"),
+}
 
 
-class Model(Labels):
+class Model(Chargebacks):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -101,9 +104,8 @@ class Model(Labels):
         body = command["body"]
         if stream.startswith("item/"):
             self.fold_item(stream[5:], type_, data, body, digest)
-        elif stream.startswith("balance/"):
-            # What a trade moved stands in the trade's own entry.
-            self.fold_postings(data.get("postings", []))
+        elif stream.startswith(("balance/", "credit/", "deposit/")):
+            self.fold_account(stream, data)
         elif stream.startswith("order/"):
             self.fold_order(stream[6:], type_, data, command)
         elif stream.startswith("claim/"):
@@ -120,8 +122,16 @@ class Model(Labels):
             self.terms.append((digest, since, body["policy"]["notice_days"]))
             self.policies[digest] = body["policy"]
             self.sold[digest] = {one["class"]: one["sells"] for one in body["policy"]["classes"]}
-        elif stream != "log":
+        elif stream.startswith(("party/", "imported/")):
             self.fold_party(stream.removeprefix("party/"), type_, data, command, digest)
+
+    def fold_account(self, stream: str, data: Document) -> None:
+        """Change what an account holds; what a trade moved stands in the trade's own entry."""
+        self.fold_postings(data.get("postings", []))
+        if stream.startswith("deposit/"):
+            self.fold_deposit(stream[8:], data)
+        elif stream.startswith("credit/"):
+            self.fold_credit(stream[7:], data)
 
     def fold_item(self, name: str, type_: str, data: Document, body: Document, digest: str) -> None:
         new = {"frozen": False, "offer": None, "sales": [], "owner": "unknown", "last": None}
@@ -134,7 +144,7 @@ class Model(Labels):
             item["owner"] = data["owner"]
             if type_ == "card-registered/1":
                 self.fold_goods(item, type_, body)
-        elif type_ in {"item-reserved/1", "item-freed/1", "item-sold/1", "card-revealed/1"}:
+        elif type_ in ORDERED:
             self.fold_ordered(item, type_, data)
         elif type_ in {"item-escrowed/1", "item-withdrawn/1", "activation-recorded/1"}:
             self.fold_goods(item, type_, body)
@@ -171,6 +181,8 @@ class Model(Labels):
             self.parties[name]["roles"].add(body["role"])
         elif type_ == "role-withdrawn/1":
             self.parties[name]["roles"].remove(body["role"])
+        elif type_ == "level-changed/1":
+            self.levels[name] = body["level"]
         elif type_ == "command-cancelled/1":
             self.parties[name]["cancelled"].add(data["command"])
         else:

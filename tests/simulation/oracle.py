@@ -67,6 +67,16 @@ TABLE = """
     reveal-card/1           owner                                 -        no  item!     -
     record-activation/1     buyer|system - no item! account,error,evidence
     update-labels/1         system                                -        no  !         -
+    report-duplicate/1      system                                -        no  !         -
+    record-chargeback/1     cashier                               -        yes !         transaction
+    agree-deposit/1         merchant                              -        no  !         -
+    fund-deposit/1          merchant                              -        no  !         -
+    request-deposit/1       merchant                              -        no  !         -
+    withdraw-deposit/1      merchant                              -        no  !         -
+    grant-credit/1          cashier                               -        yes !         reason
+    claw-back-credit/1      cashier                               -        yes !         reason
+    redeem-credit/1         member                                -        yes !         -
+    update-level/1          system                                -        no  !         -
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -128,6 +138,10 @@ class State:
         self.policies: dict[str, Document] = {}  # trade policies by digest
         self.orders: dict[str, Document] = {}
         self.claims: dict[str, Document] = {}  # order, line, whether it is open
+        self.cases: dict[str, Document] = {}  # of orders: chargebacks by number
+        self.deposits: dict[str, Document] = {}  # what was agreed, what was asked for, since when
+        self.credit: dict[tuple[str, str], int] = {}  # party, unit; below 0 what it owes
+        self.levels: dict[str, str] = {}
         self.sold: dict[str, dict[str, str]] = {}  # by trade policy: class, sold as card or item
 
 

@@ -41,17 +41,21 @@ class Orders(Stock):
         prices = [int(line["price"]) for line in body["lines"]]
         need(sum(prices) < 10**38, "too-large")
         wait = min(each["unpaid_s"] for each in terms["classes"] if each["class"] in classes)
-        (tier,) = (each["tier"] for each in terms["tiers"] if each["credit_min"] == 0)
         data = {
             "classes": classes,
             "fees": [str(price * terms["merchant"]["fee_bp"] // 10_000) for price in prices],
             "labels": [self.merchants[line["merchant"]]["labels"] for line in body["lines"]],
             "pay_by": text(at + wait * 1_000_000),
-            "tier": tier,
+            "tier": self.tier(buyer, terms),
         }
         reserved = {"order": body["order"]}
         effects: list[Fact] = [("item/" + name, "item-reserved/1", reserved) for name in items]
         return [(stream, "order-placed/1", data), *effects]
+
+    def tier(self, party: str, terms: Document) -> str:
+        """Return the tier a party is in: what was recorded, if the policy knows it."""
+        names = {each["tier"]: each["credit_min"] for each in terms["tiers"]}
+        return self.levels[party] if self.levels.get(party) in names else min(names, key=names.get)
 
     def asked(self, line: Document, body: Document, buyer: str, terms: Document, at: int) -> str:
         need(line["listing"] in self.listings, "unknown-listing")
@@ -73,6 +77,7 @@ class Orders(Stock):
         need(goods["order"] is None, "item-reserved")
         need(goods["agent"] is not None, "item-not-for-sale")
         need(not item["frozen"], "item-frozen")
+        need(not goods.get("flagged"), "item-flagged")
         need(item["owner"] == line["merchant"], "not-owner")
         of = (goods["class"], goods["product"])
         need(of == (seen["class"], seen["product"]), "goods-differ")

@@ -26,6 +26,8 @@ class Promises:
         self.claims: dict[str, Line] = {}
         self.owners: dict[str, str] = {}
         self.once: set[tuple[str, str]] = set()
+        self.flagged: set[str] = set()
+        self.backs: defaultdict[tuple[str, str], list[tuple[int, int, bool]]] = defaultdict(list)
         self.command: Document = {}
 
     def read(self, entry: Document) -> None:
@@ -50,16 +52,27 @@ class Promises:
             sums[one["currency"]] += amount
             held[one["currency"]] += amount
             if one["account"].startswith(NEVER_BELOW_ZERO):
-                assert held[one["currency"]] >= 0, entry
-            if one["account"].startswith("escrow/") and amount < 0:
+                assert held[one["currency"]] >= 0, f"{one['account']} falls below zero"
+            taken = entry["type"] == "chargeback-recorded/1"
+            if one["account"].startswith("escrow/") and amount < 0 and not taken:
                 self.check_frozen(one["account"], entry)
-        assert not any(sums.values()), entry
+            if one["account"].startswith("deposit/") and amount < 0:
+                self.check_unclaimed(one["account"].partition("/")[2], entry)
+        assert not any(sums.values()), f"postings of {entry['type']} make or lose money"
 
     def check_frozen(self, account: str, entry: Document) -> None:
         _, order, number = account.split("/")
         open_ = self.lines[order, int(number)]["claims"]
         closing = {self.command["body"]["claim"]} if entry["type"] == "claim-closed/1" else set()
-        assert open_ == closing, entry
+        assert open_ == closing, f"money leaves {account}, which is claimed"
+
+    def check_unclaimed(self, merchant: str, entry: Document) -> None:
+        """A deposit leaves while nobody claims anything that its merchant sold."""
+        sold = [line for line in self.lines.values() if line["merchant"] == merchant]
+        claimed = any(line["claims"] for line in sold)
+        assert not claimed, f"deposit/{merchant} leaves while a claim is open"
+        elsewhere = entry["stream"] != f"deposit/{merchant}"
+        assert not elsewhere, f"deposit/{merchant} leaves by an entry of {entry['stream']}"
 
     # A line's money is in one place, and all of it; nobody is left with nothing
 
@@ -70,12 +83,14 @@ class Promises:
         for place, line in self.lines.items():
             held = self.held(place)
             if not line["paid"]:
-                assert held == 0
+                assert held == 0, f"{place} holds money of nobody"
                 continue
-            assert line["price"] == held + line["released"] + line["refunded"] + line["back"]
+            told = held + line["released"] + line["refunded"] + line["back"]
+            assert line["price"] == told, f"{place}: money is missing or too much"
             safe = held or line["refunded"] or line["back"] or line["delivered"]
-            assert safe, (place, line)
-            assert not line["claims"] or held, (place, line)
+            assert safe, f"{place}: who paid has neither money nor goods"
+            kept = held or line["back"]
+            assert not line["claims"] or kept, f"{place}: nothing is held for its claim"
 
     def order_placed(self, entry: Document) -> None:
         body, order = self.command["body"], entry["stream"][6:]
@@ -83,6 +98,7 @@ class Promises:
         for number, line in enumerate(body["lines"], 1):
             self.lines[order, number] = {
                 "item": line["item"],
+                "merchant": line["merchant"],
                 "price": int(line["price"]),
                 "paid": False,
                 "released": 0,
@@ -90,6 +106,7 @@ class Promises:
                 "back": 0,
                 "delivered": False,
                 "claims": set(),
+                "cases": set(),
             }
 
     def of(self, order: str) -> list[tuple[Line, Document]]:
@@ -98,42 +115,68 @@ class Promises:
     def payment_confirmed(self, entry: Document) -> None:
         if entry["data"]["outcome"] == "funded":
             for _, line in self.of(entry["stream"][6:]):
-                assert not line["paid"]
+                assert not line["paid"], "an order is paid twice"
                 line["paid"] = True
 
     def lines_delivered(self, entry: Document) -> None:
         for parcel in self.command["body"]["parcels"]:
             line = self.lines[entry["stream"][6:], parcel["line"]]
-            assert line["paid"]
-            assert not line["delivered"]
+            assert line["paid"], "an unpaid line is delivered"
+            assert not line["delivered"], "a line is delivered twice"
             # A line whose money is all back gets nothing beside it.
-            assert line["refunded"] < line["price"]
+            back = line["refunded"] + line["back"]
+            assert back < line["price"], "a refunded line is delivered"
             line["delivered"] = True
 
     def escrow_released(self, entry: Document) -> None:
         for number in entry["data"]["lines"]:
             place = entry["stream"][6:], number
             line = self.lines[place]
-            assert line["delivered"]
+            assert line["delivered"], "money is released before goods"
+            assert not line["cases"], "money is released that a provider disputes"
             line["released"] += line["price"] - line["released"] - line["refunded"] - line["back"]
 
     def escrow_refunded(self, entry: Document) -> None:
         for one in entry["data"]["lines"]:
             place = entry["stream"][6:], one["line"]
             line = self.lines[place]
+            assert not line["cases"], "money is refunded that a provider disputes"
             line["refunded"] += int(one["amount"])
             if line["released"]:
                 line["released"] -= int(one["amount"])
 
+    def chargeback_recorded(self, entry: Document) -> None:
+        body, order = self.command["body"], entry["stream"][6:]
+        self.first("charged back", f"{order}/{body['case']}")
+        held = {one["account"] for one in entry["data"]["postings"]}
+        for one in body["lines"]:
+            line, amount = self.lines[order, one["line"]], int(one["amount"])
+            in_escrow = f"escrow/{order}/{one['line']}" in held
+            self.backs[order, body["case"]].append((one["line"], amount, in_escrow))
+            line["cases"].add(body["case"])
+            line["back"] += amount
+            line["released"] -= 0 if in_escrow else amount
+
+    def chargeback_ended(self, entry: Document) -> None:
+        body, order = self.command["body"], entry["stream"][6:]
+        self.first("ended", f"{order}/{body['case']}")
+        for number, amount, in_escrow in self.backs[order, body["case"]]:
+            line = self.lines[order, number]
+            line["cases"].remove(body["case"])
+            if body["stage"] == "won":
+                line["back"] -= amount
+                line["released"] += 0 if in_escrow else amount
+
     def escrow_frozen(self, entry: Document) -> None:
         claim, place = entry["data"]["claim"], (entry["stream"][6:], entry["data"]["line"])
-        assert claim not in self.claims
+        assert claim not in self.claims, "a claim freezes twice"
         self.claims[claim] = place
         self.lines[place]["claims"].add(claim)
 
     def escrow_settled(self, entry: Document) -> None:
         data = entry["data"]
         line = self.lines[entry["stream"][6:], data["line"]]
+        assert data["claim"] in line["claims"], "what was not frozen is settled"
         line["claims"].remove(data["claim"])
         line["released"] += int(data["released"])
         line["refunded"] += int(data["refunded"])
@@ -145,22 +188,32 @@ class Promises:
         if not stream.startswith("item/") or not ("to" in data or "owner" in data):
             return
         if "from" in data:
-            assert self.owners[stream] == data["from"], entry
+            assert self.owners[stream] == data["from"], f"{stream} is given by another"
         else:
-            assert stream not in self.owners or entry["type"] == "sale-imported/1", entry
+            again = stream in self.owners and entry["type"] != "sale-imported/1"
+            assert not again, f"{stream} gets a second owner"
         self.owners[stream] = data.get("to") or data["owner"]
 
     def item_sold(self, entry: Document) -> None:
         order, item = entry["data"]["order"], entry["stream"][5:]
         self.first(f"sold by {order}", item)
         (line,) = (line for _, line in self.of(order) if line["item"] == item)
-        assert line["delivered"]
-        assert entry["data"]["to"] == self.orders[order]["buyer"]
+        assert line["delivered"], f"{item} is sold and not delivered"
+        assert entry["data"]["to"] == self.orders[order]["buyer"], f"{item} goes to a stranger"
+        assert entry["stream"] not in self.flagged, f"{item} is sold and was found twice"
+
+    def item_reserved(self, entry: Document) -> None:
+        item = entry["stream"][5:]
+        assert entry["stream"] not in self.flagged, f"{item} is ordered and was found twice"
+
+    def item_flagged(self, entry: Document) -> None:
+        self.flagged.add(entry["stream"])
 
     def card_revealed(self, entry: Document) -> None:
         self.first("revealed", entry["stream"])
-        assert self.command["signers"][0]["party"] == self.owners[entry["stream"]]
+        signer = self.command["signers"][0]["party"]
+        assert signer == self.owners[entry["stream"]], f"{entry['stream']} is shown to a stranger"
 
     def first(self, what: str, of: str) -> None:
-        assert (what, of) not in self.once
+        assert (what, of) not in self.once, f"{of} is {what} twice"
         self.once.add((what, of))

@@ -281,18 +281,23 @@ class EscrowHistories(OrderHistories):
         assert list(line.claims) == right["claims"]
         assert (line.state == HELD) == bool(held)
         if self.model.orders[name]["state"] == "paid":
-            assert held + line.released + line.refunded == line.price
-            assert not line.claims or held
+            back = line.charged_back
+            assert held + line.released + line.refunded + back == line.price
+            assert not line.claims or held or back
             assert line.delivered or not line.released
 
     @invariant()
     def a_reserved_item_is_one_orders(self) -> None:
-        """An item is reserved exactly while a line of it is neither delivered nor ended."""
+        """An item is reserved exactly while a line of it is neither delivered nor ended.
+
+        A line of which all was charged back has ended once no case of it is open.
+        """
         alive = []
         for name, order in self.model.orders.items():
             for number, line in enumerate(order["lines"], 1):
+                cases = set(self.model.cases.get(name, ())) & set(line.get("claims", ()))
                 waits = order["state"] == "unpaid" or self.model.held(name, number)
-                if waits and line["inspect_by"] is None:
+                if (waits or cases) and line["inspect_by"] is None:
                     alive.append(line["item"])
         assert len(alive) == len(set(alive))
         for name, item in self.model.items.items():

@@ -11,7 +11,6 @@ from hypothesis.stateful import invariant
 from ledger.rules.trade_state import Merchant
 from tests.simulation.histories import pick
 from tests.simulation.market import PEOPLE
-from tests.simulation.oracle import text
 from tests.simulation.running import run_histories
 from tests.simulation.test_orders import OrderHistories
 from tests.simulation.test_shops import ShopHistories
@@ -38,15 +37,7 @@ class LabelHistories(OrderHistories, ShopHistories):
 
     def policy(self, dice: Random) -> None:
         """Publish a trade policy that gives other labels."""
-        now = max(self.world.clock.now(), self.model.at)
-        running = [digest for digest, since, _ in self.model.terms if since <= now]
-        body = {
-            "effective_at": text(now + 8 * DAY_US),
-            "policy": dice.choice(DOCUMENTS),
-            "replaces": running[-1],
-        }
-        places = [("operator", "root")]
-        self.act(dice, "publish-trade-policy/1", places, body, expects="policy/trade")
+        self.announce(dice, dice.choice(DOCUMENTS))
         self.world.clock.advance(dice.choice((0, 8 * DAY_US)))
 
     def label(self, dice: Random) -> None:

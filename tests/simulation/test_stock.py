@@ -32,11 +32,15 @@ class StockHistories(Histories):
 
     def policy(self, dice: Random) -> None:
         """Publish a trade policy, the first or its successor."""
+        self.announce(dice, dice.choice(DOCUMENTS))
+
+    def announce(self, dice: Random, document: dict[str, Any]) -> None:
+        """Publish a trade policy, in force at once if it is the first and else in eight days."""
         now = max(self.world.clock.now(), self.model.at)
         running = [digest for digest, since, _ in self.model.terms if since <= now]
         body = {
             "effective_at": text(now + 8 * DAY_US) if running else None,
-            "policy": dice.choice(DOCUMENTS),
+            "policy": document,
             "replaces": running[-1] if running else None,
         }
         places = [("operator", "root")]

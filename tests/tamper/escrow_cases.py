@@ -8,12 +8,15 @@ of which 247 are the fee.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ledger.rules.compose import Draft, Sealing, uuid7
 from ledger.rules.entries import read_entry
 from ledger.rules.model import Fact
 from ledger.rules.text import format_time
+from ledger.rules.trade_state import Account
+from tests.deposits import claim_counted
 from tests.orders import order_of
 from tests.tamper.order_cases import orders
 from tests.tamper.trade_cases import Step, place
@@ -117,6 +120,7 @@ def open_claim(world: World, number: int, *, by: str = "lou", says: int | None =
     return draft, [
         Fact(f"claim/{FRESH}", "claim-opened/1", {}),
         Fact(f"order/{name}", "escrow-frozen/1", data),
+        claim_counted(world, "mia", 1),
     ]
 
 
@@ -134,11 +138,18 @@ def close(
     seal = [Sealing("reason", by[0], world.dice(32), "decided")]
     body = {"claim": name, "outcome": outcome, "to_buyer": None}
     draft = Draft("close-claim/1", by[0], [world.signs(*by)], body, seal=seal)
-    settled = {"claim": name, "inspect_by": None, "line": CLAIMED, "outcome": outcome}
+    settled = {
+        "claim": name,
+        "deliver_by": None,
+        "inspect_by": None,
+        "line": CLAIMED,
+        "outcome": outcome,
+    }
     amounts = {"refunded": "0", "released": "0"}
     return draft, [
         Fact(f"claim/{name}", "claim-closed/1", {"postings": postings(world, moved)}),
         Fact(f"order/{order(world)}", "escrow-settled/1", {**settled, **amounts, **(said or {})}),
+        claim_counted(world, "mia", -1),
     ]
 
 
@@ -170,6 +181,28 @@ def activate(
     seal = [Sealing(name, by[0], world.dice(32), "text") for name in names]
     draft = Draft("record-activation/1", by[0], [world.signs(*by)], body, seal=seal)
     return draft, [Fact(f"item/{item}", "activation-recorded/1", {"late": late})]
+
+
+def refund_all(world: World) -> Step:
+    """Let the merchant refund all of the delivered line, as it may."""
+    draft, facts = refund(world, DELIVERED, back(DELIVERED), PRICE, by="mia")
+    held = world.ledger.stream("balance/lou")
+    before = held.state.held("CNY") if held and isinstance(held.state, Account) else 0
+    after = [{"amount": str(before + PRICE), "currency": "CNY"}]
+    return draft, [*facts, Fact("balance/lou", "balance-changed/1", {"after": after})]
+
+
+def freeze(world: World, item: str) -> Step:
+    seal = [Sealing("reason", "fred", world.dice(32), "seen")]
+    body = {"ground": "in-dispute", "item": item}
+    draft = Draft("freeze-item/1", "fred", [world.signs("fred", "freezer")], body, seal=seal)
+    return draft, [Fact(f"item/{item}", "item-frozen/1", {})]
+
+
+def signed_for(step: Step, **body: Any) -> Step:
+    """Let a command say something else in its body than what is recorded of it."""
+    draft, facts = step
+    return replace(draft, body={**draft.body, **body}), facts
 
 
 BUYER, MERCHANT, ARBITRATOR = ("lou", "buyer"), ("mia", "merchant"), ("ari", "arbitrator")
@@ -218,6 +251,9 @@ CLAIMS: dict[str, Steps] = {
         lambda w: refund(w, CLAIMED, back(CLAIMED, 5), 5, by="mia")
     ],
     "a claim of another party": [lambda w: open_claim(w, DELIVERED, by="ben")],
+    "a claim that the trade policy does not take": [
+        lambda w: signed_for(open_claim(w, DELIVERED), kind="stolen-item")
+    ],
     "a claim that freezes another line": [
         lambda w: open_claim(w, DELIVERED, says=AWAITED),
     ],
@@ -247,6 +283,17 @@ REVEAL: dict[str, Steps] = {
     "a card that is revealed before it was sold": [
         lambda w: reveal(w, "mias/paid-20", by="mia", sold=orders(w)[0])
     ],
+    "a card that is revealed after all of its price went back": [
+        refund_all,
+        lambda w: reveal(w, "mias/paid-18"),
+    ],
+    "a frozen card that is revealed": [
+        lambda w: freeze(w, "mias/paid-18"),
+        lambda w: reveal(w, "mias/paid-18"),
+    ],
+    "a card that is revealed by the line of another": [
+        lambda w: signed_for(reveal(w, "mias/paid-18"), line=AWAITED),
+    ],
     "a card that is revealed twice": [
         lambda w: reveal(w, "mias/paid-18"),
         lambda w: reveal(w, "mias/paid-18"),
@@ -258,6 +305,14 @@ ACTIVATION: dict[str, Steps] = {
     "an activation for another order": [lambda w: activate(w, named=orders(w)[0])],
     "an activation before the item was sold": [lambda w: activate(w, "mias/paid-20")],
     "an activation in time that is called late": [lambda w: activate(w, late=True)],
+}
+PLACE: dict[str, Steps] = {
+    "an acceptance of one order that stands on another": [
+        lambda w: signed_for(release(w, DELIVERED, released(DELIVERED)), order=orders(w)[0])
+    ],
+    "a card that is revealed where another was asked for": [
+        lambda w: signed_for(reveal(w, "mias/paid-18"), item="mias/paid-20")
+    ],
 }
 ESCROW_CASES: dict[str, tuple[str, Steps]] = {
     **{name: ("delivery", steps) for name, steps in DELIVERY.items()},
@@ -272,5 +327,6 @@ ESCROW_CASES: dict[str, tuple[str, Steps]] = {
     **{name: ("refund", steps) for name, steps in REFUND.items()},
     **{name: ("claims", steps) for name, steps in CLAIMS.items()},
     **{name: ("cards", steps) for name, steps in REVEAL.items()},
+    **{name: ("place", steps) for name, steps in PLACE.items()},
     **{name: ("activation", steps) for name, steps in ACTIVATION.items()},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from tests.tamper.copies import Copy
@@ -58,4 +59,7 @@ def _middle(copy: Copy, table: str, name: str) -> tuple[Any, Any]:
     rows = copy.rows(
         f'SELECT "{order}", "{name}" FROM {table} WHERE "{name}" IS NOT NULL ORDER BY "{order}"'
     )
-    return rows[len(rows) // 2]
+    # A bit is flipped in one row alone: one index has the disclosures of several fields.
+    seen = Counter(key for key, _ in rows)
+    alone = [row for row in rows if seen[row[0]] == 1]
+    return alone[len(alone) // 2]

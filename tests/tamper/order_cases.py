@@ -7,12 +7,14 @@ zoe's and paid, the third zoe's and expired, and the last ben's; it has `mias/ca
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ledger.rules.compose import Draft, Sealing
 from ledger.rules.entries import read_entry
 from ledger.rules.model import Fact
 from ledger.rules.text import format_time
+from tests.credit import level
 from tests.goods import terms_now
 from tests.orders import line_of
 from tests.tamper.trade_cases import Step, on_item, sell, take_back
@@ -34,10 +36,10 @@ def orders(world: World) -> list[str]:
     return [each.stream[6:] for each in entries if each.type == "order-placed/1"]
 
 
-def card(world: World) -> Step:
+def card(world: World, **changes: str) -> Step:
     """Register one more card of mia's, and place it with an agent."""
     names = ("card", "code")
-    body = {"class": "point-card", "item": FREE, "product": "gift-cards"}
+    body = {"class": "point-card", "item": FREE, "product": "gift-cards", **changes}
     body |= {"agent": "system", "terms": terms_now(world), "card": "c" * 64, "code": "d" * 64}
     seal = [Sealing(name, "mia", world.dice(32), "text") for name in names]
     draft = Draft("register-card/1", "mia", [world.signs("mia", "owner")], body, seal=seal)
@@ -63,7 +65,7 @@ def place(
         "fees": ["247" for _ in items],
         "labels": [[] for _ in items],
         "pay_by": format_time(world.clock.now() + LOTS_US),
-        "tier": "ordinary",
+        "tier": level(world, "ben") or "ordinary",
     }
     facts = [Fact(f"order/{FRESH}", "order-placed/1", data | (said or {}))]
     for item in items if reserved is None else reserved:
@@ -100,6 +102,21 @@ def pay(world: World, nth: int, by: str) -> Step:
     body = {"amount": {"amount": "19800", "currency": "CNY"}, "order": order}
     draft = Draft("pay-order/1", by, [world.signs(by, "buyer")], body)
     return draft, [_paid(world, order, "funded", (f"balance/{by}", -19_800), *ESCROW)]
+
+
+def order_of_kay(world: World) -> Step:
+    """Order a card for the cashier."""
+    draft, facts = place(world, FREE, said={"tier": "ordinary"})
+    return replace(draft, by="kay", signers=[world.signs("kay", "buyer")]), facts
+
+
+def serve_kay(world: World) -> Step:
+    """Let the cashier confirm that a cent came in for its own order."""
+    draft, _ = confirm(world, PAID, "short", amount=1)
+    moved = ("external/alipay", -1), ("balance/kay", 1)
+    return replace(draft, body=draft.body | {"order": FRESH}), [
+        _paid(world, FRESH, "short", *moved)
+    ]
 
 
 def expire(world: World, nth: int) -> Step:
@@ -149,6 +166,14 @@ FORGED: dict[str, list[Callable[[World], Step]]] = {
         card,
         lambda w: place(w, FREE, said={"pay_by": "2099-01-01T00:00:00.000000Z"}),
     ],
+    "a card of another product than was listed": [
+        lambda w: card(w, product="other-cards"),
+        lambda w: place(w, FREE),
+    ],
+    "a card of another class than was listed": [
+        lambda w: card(w, **{"class": "game-card"}),
+        lambda w: place(w, FREE),
+    ],
     "an order that nothing is reserved for": [
         card,
         lambda w: place(w, FREE, reserved=()),
@@ -178,6 +203,7 @@ PAYMENTS: dict[str, list[Callable[[World], Step]]] = {
     "a payment of less than came in": [
         lambda w: confirm(w, PAID, "surplus", ("balance/ben", 19_700), ("fees", 100), amount=19_800)
     ],
+    "a payment that a cashier confirms for itself": [card, order_of_kay, serve_kay],
     "an order that another's balance pays": [lambda w: pay(w, WAITING, "zoe")],
     "an order that is paid again from a balance": [lambda w: pay(w, PAID, "ben")],
 }

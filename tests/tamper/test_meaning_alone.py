@@ -20,6 +20,10 @@ from ledger.rules.compose import Draft, Sealing
 from ledger.rules.model import Fact, Given
 from ledger.rules.text import format_time
 from tests.js.exports import Forger
+from tests.tamper.chargeback_cases import CHARGEBACK_CASES
+from tests.tamper.credit_cases import CREDIT_CASES
+from tests.tamper.deposit_cases import DEPOSIT_CASES
+from tests.tamper.duplicate_cases import DUPLICATE_CASES
 from tests.tamper.escrow_cases import ESCROW_CASES
 from tests.tamper.label_cases import LABEL_CASES
 from tests.tamper.market import SIZE, Market
@@ -211,6 +215,10 @@ CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
     **ORDER_CASES,
     **ESCROW_CASES,
     **LABEL_CASES,
+    **DEPOSIT_CASES,
+    **DUPLICATE_CASES,
+    **CHARGEBACK_CASES,
+    **CREDIT_CASES,
 }
 
 

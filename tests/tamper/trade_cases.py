@@ -69,6 +69,20 @@ def top_up(world: World, amount: int, *, outside: int, after: int) -> Step:
     return draft, [Fact("balance/ben", "balance-topped-up/1", data)]
 
 
+def serve_itself(world: World) -> Step:
+    """Let kay top up her own balance."""
+    seal = [Sealing("transaction", "kay", world.dice(32), "T-9")]
+    draft = Draft(
+        "top-up/1", "kay", [world.signs("kay", "cashier")], money_body("kay", 5), seal=seal
+    )
+    moved = [("balance/kay", "5"), ("external/internal", "-5")]
+    data = {
+        "after": [{"amount": "5", "currency": "CNY"}],
+        "postings": [{"account": to, "amount": each, "currency": "CNY"} for to, each in moved],
+    }
+    return draft, [Fact("balance/kay", "balance-topped-up/1", data)]
+
+
 def card(world: World, item: str, *, by: str = "mia", **changes: Any) -> Step:
     """Register a card; mia owns the namespace `mias`."""
     body = card_body(item, **changes)
@@ -137,6 +151,11 @@ TRADE_CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
         [lambda w: top_up(w, 500, outside=-500, after=13_500)],
     ),
     "a balance below zero": ("money", [lambda w: top_up(w, -12_501, outside=12_501, after=0)]),
+    "money that a cashier tops up for itself": ("money", [serve_itself]),
+    "a card that is placed as something else": (
+        "escrow",
+        [lambda w: place(w, "mias/card-3", by="ben")],
+    ),
     "a role of a cashier that was never granted": (
         "roles",
         [lambda w: _by(w, "rex", top_up(w, 500, outside=-500, after=13_000))],

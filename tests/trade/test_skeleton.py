@@ -26,7 +26,10 @@ from ledger.rules.compose import Draft
 from ledger.rules.entries import Entry, read_entry
 from ledger.rules.model import Fact
 from ledger.rules.text import b64encode, format_time
-from tests.escrow import accept, deliver, delivery_draft
+from tests.credit import grant_credit, update_level
+from tests.deposits import agree_deposit, fund_deposit
+from tests.duplicates import report_duplicate
+from tests.escrow import accept, close_claim, deliver, delivery_draft, open_claim
 from tests.goods import CARD_CLASS, register_card
 from tests.js.exports import Forger, write_export
 from tests.money import top_up
@@ -108,6 +111,61 @@ def test_the_proof_of_the_sold_card_is_whole_and_holds_nobodys_turnover(sale: Sa
     assert report.more["owner"] == sale.world.item(FIRST).owner == "bob"
     assert f"order/{sale.order}" in streams
     assert not any(stream.startswith(("balance/", "deposit/")) for stream in streams)
+
+
+def test_the_proof_of_a_card_found_twice_is_whole_whichever_of_the_two_was_sold(sale: Sale) -> None:
+    world = sale.world
+    report_duplicate(world, FIRST, THIRD)
+    alert = read_entry(world.reader.entries(world.size() - 4, world.size())[0].entry).stream
+    world.publish()
+    for item in (FIRST, THIRD):
+        proof = world.prover.prove(item)
+        report = verify_proof(proof, world.vkey)
+        documents = [each["entry"] for each in json.loads(parse_proof(proof).extra)["entries"]]
+        streams = {document["stream"] for document in documents}
+
+        assert (report.verdict, report.replayed) == ("valid", f"{len(documents)}/{len(documents)}")
+        assert {f"item/{FIRST}", f"item/{THIRD}", f"order/{sale.order}", alert} <= streams
+        assert not any(stream.startswith(("balance/", "deposit/")) for stream in streams)
+
+
+def test_the_proof_of_a_claimed_card_is_whole_and_holds_nobodys_deposit(sale: Sale) -> None:
+    world = sale.world
+    top_up(world, "shop", "kay", 700)
+    agree_deposit(world, "shop")
+    fund_deposit(world, "shop", 500)
+    claim = open_claim(world, sale.order, 2, kind="not-delivered")
+    close_claim(world, claim, "none", world.signs("bob", "buyer"))
+    deliver(world, sale.order, 2)
+    world.publish()
+    proof = world.prover.prove(SECOND)
+    report = verify_proof(proof, world.vkey)
+    documents = [each["entry"] for each in json.loads(parse_proof(proof).extra)["entries"]]
+    streams = {document["stream"] for document in documents}
+
+    assert (report.verdict, report.replayed) == ("valid", f"{len(documents)}/{len(documents)}")
+    assert f"claim/{claim}" in streams
+    assert not any(stream.startswith(("balance/", "deposit/")) for stream in streams)
+
+
+def test_the_proof_of_a_card_tells_its_buyers_level_and_nobodys_credit(sale: Sale) -> None:
+    world = sale.world
+    grant_credit(world, "bob", "kay", 10_000, "CREDIT")
+    update_level(world, "bob", "vip")
+    order = place_order(world, "bob", LISTING, THIRD)
+    pay_order(world, order)
+    deliver(world, order, 1)
+    world.publish()
+    proof = world.prover.prove(THIRD)
+    report = verify_proof(proof, world.vkey)
+    documents = [each["entry"] for each in json.loads(parse_proof(proof).extra)["entries"]]
+    (placed,) = (
+        each for each in documents if each["stream"] == f"order/{order}" and not each["seq"]
+    )
+
+    assert (report.verdict, report.replayed) == ("valid", f"{len(documents)}/{len(documents)}")
+    assert placed["data"]["tier"] == "vip"
+    assert not any(each["stream"].startswith("credit/") for each in documents)
 
 
 def test_the_money_of_a_sale_is_where_the_rules_say(sale: Sale) -> None:

@@ -22,6 +22,7 @@ from tests.paying import (
     rsa_key,
     set_up,
     setup_document,
+    till,
     wechat,
     write_setup,
 )
@@ -58,8 +59,8 @@ def certificate(key: rsa.RSAPrivateKey) -> bytes:
     return made.public_bytes(Encoding.PEM)
 
 
-def test_both_providers_are_read(folder: Path) -> None:
-    assert read_ports(folder) == {"alipay": alipay(), "wechat": wechat()}
+def test_every_provider_is_read(folder: Path) -> None:
+    assert read_ports(folder) == {"alipay": alipay(), "internal": till(), "wechat": wechat()}
     assert read_port(folder, "wechat").party == "wex"
 
 
@@ -72,7 +73,7 @@ def test_nothing_is_set_up_by_default(tmp_path: Path) -> None:
 
 def test_one_provider_is_enough(folder: Path) -> None:
     document = setup_document()
-    del document["alipay"]
+    del document["alipay"], document["internal"]
     write_setup(folder, document)
 
     assert set(read_ports(folder)) == {"wechat"}
@@ -98,6 +99,10 @@ def test_a_platform_certificate_is_as_good_as_a_public_key(folder: Path) -> None
         (lambda told: told["alipay"].update(public_key="../x"), "not the name of a file"),
         (lambda told: told["alipay"].update(public_key="x.pem"), "names a file that is not there"),
         (lambda told: told["alipay"].update(public_key="wechat.key"), "neither a public key nor"),
+        (lambda told: told["internal"].pop("shop"), "internal does not hold exactly party, pub"),
+        (lambda told: told["internal"].update(shop=""), "internal.shop is not a string"),
+        (lambda told: told["internal"].update(public_key="alipay.pem"), "is not an Ed25519 key"),
+        (lambda told: told["alipay"].update(public_key="till.pem"), "is not an RSA key"),
         (lambda told: told["wechat"].update(public_keys={}), "wechat.public_keys names no key"),
         (lambda told: told["wechat"].update(api_v3_key="wechat.pem"), "is not of 32 bytes"),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from ledger.proof.errors import Tampered
 from ledger.proof.meaning import Meaning
+from ledger.proof.meaning_escrow import Line
 from ledger.rules.digests import key_id
 from ledger.rules.entries import Entry
 from ledger.rules.text import b64encode
@@ -612,11 +613,13 @@ CARD = "item/cards/7"
 def card(owner: str, agent: str | None = None, stream: str = CARD) -> Entry:
     signers = [(owner, "owner")]
     data = {"owner": owner}
-    return entry("card-registered/1", stream, data, signers=signers, agent=agent, card="c" * 64)
+    body = {"agent": agent, "card": "c" * 64, "class": "gift", "product": "steam"}
+    return entry("card-registered/1", stream, data, signers=signers, **body)
 
 
-def placed(owner: str) -> Entry:
-    return entry("item-escrowed/1", CARD, {}, signers=[(owner, "owner")], agent="bob")
+def placed(owner: str, product: str = "steam") -> Entry:
+    body = {"agent": "bob", "class": "gift", "product": product}
+    return entry("item-escrowed/1", CARD, {}, signers=[(owner, "owner")], **body)
 
 
 def taken_back(owner: str) -> Entry:
@@ -669,6 +672,33 @@ def test_an_item_is_with_one_agent_at_a_time(market: Meaning) -> None:
     assert found == ("an item moved that is with an agent", "escrow", "bob", "shop")
 
 
+def test_an_item_stays_what_it_was_placed_as_first(market: Meaning) -> None:
+    found = broken(
+        market, item("shop", CARD), placed("shop"), taken_back("shop"), placed("shop", "xbox")
+    )
+    goods = ("gift", "steam"), ("gift", "xbox")
+    assert found == ("an item was placed as another", "escrow", *map(str, goods))
+    found = broken(market, card("shop", stream="item/cards/8"), on_eight(placed("shop", "xbox")))
+    assert found == ("an item was placed as another", "escrow", *map(str, goods))
+
+
+def on_eight(act: Entry) -> Entry:
+    act.document["stream"] = "item/cards/8"
+    return act
+
+
+def test_a_command_stands_where_its_body_says(market: Meaning) -> None:
+    elsewhere = entry("item-escrowed/1", CARD, {}, signers=[("shop", "owner")], item="cards/8")
+    found = broken(market, elsewhere)
+
+    assert found == (
+        "a command stands on another stream than it names",
+        "place",
+        "cards/8",
+        "cards/7",
+    )
+
+
 def test_only_its_owner_places_an_item_and_takes_it_back(market: Meaning) -> None:
     found = broken(market, item("shop", CARD), placed("bob"))
     assert found == ("another party placed an item", "escrow", "shop", "bob")
@@ -695,13 +725,22 @@ def test_placing_ends_an_offer_and_is_a_signature_for_the_item(market: Meaning) 
     assert (thing.offered_to, thing.agent, thing.signed_for) == (None, "bob", True)
 
 
+@pytest.mark.parametrize("type_", ["balance-topped-up/1", "balance-paid-out/1"])
+def test_a_cashier_serves_another_party(market: Meaning, type_: str) -> None:
+    take(market, granted("bob", "cashier"))
+    itself = entry(type_, "balance/bob", {}, signers=[("bob", "cashier")], party="bob")
+
+    assert broken(market, itself) == ("a cashier served itself", "money", None, "bob")
+
+
 # Revealed cards
 
 SOLD_BY = "01930000-0000-7000-8000-000000000001"
 
 
-def revealed(owner: str, order: str = SOLD_BY) -> Entry:
-    return entry("card-revealed/1", CARD, {"order": order}, signers=[(owner, "owner")])
+def revealed(owner: str, order: str = SOLD_BY, line: int = 1) -> Entry:
+    data, signers = {"order": order}, [(owner, "owner")]
+    return entry("card-revealed/1", CARD, data, signers=signers, order=order, line=line)
 
 
 def bought(market: Meaning) -> None:
@@ -709,6 +748,8 @@ def bought(market: Meaning) -> None:
     take(market, card("shop"))
     thing = market.items[CARD]
     thing.owner, thing.sold_by = "bob", SOLD_BY
+    lines = [Line(each, "shop", 900, 9, {}, held=900) for each in (CARD, "item/cards/8")]
+    market.escrow.lines[f"order/{SOLD_BY}"] = lines
 
 
 def test_the_owner_reveals_a_card_that_was_sold_and_its_offer_ends(market: Meaning) -> None:
@@ -724,6 +765,33 @@ def test_a_card_is_revealed_once(market: Meaning) -> None:
     found = broken(market, revealed("bob"), revealed("bob"))
 
     assert found == ("a card was revealed twice", "cards", None, CARD)
+
+
+def test_a_card_is_revealed_by_its_own_line(market: Meaning) -> None:
+    bought(market)
+    found = broken(market, revealed("bob", line=2))
+    assert found == ("a card was revealed by another line", "cards", "item/cards/8", CARD)
+
+
+def test_a_card_is_revealed_unless_it_is_frozen(market: Meaning) -> None:
+    bought(market)
+    found = broken(market, frozen_on(), revealed("bob"))
+    assert found == ("a frozen card was revealed", "cards", None, CARD)
+
+
+@pytest.mark.parametrize(("held", "released"), [(1, 0), (0, 1)])
+def test_a_card_is_revealed_while_not_all_of_its_price_went_back(
+    market: Meaning, held: int, released: int
+) -> None:
+    bought(market)
+    (line, _) = market.escrow.lines[f"order/{SOLD_BY}"]
+    line.held = 0
+    found = broken(market, revealed("bob"))
+    assert found == ("a card was revealed whose price went back", "cards", None, CARD)
+
+    line.held, line.released = held, released
+    take(market, revealed("bob"))
+    assert market.items[CARD].revealed
 
 
 def test_nobody_but_its_owner_reveals_a_card(market: Meaning) -> None:

@@ -9,6 +9,7 @@ import pytest
 from ledger.proof.meaning_claims import ClaimsMeaning
 from ledger.proof.meaning_escrow import EscrowMeaning
 from tests.unit.proof.test_meaning_escrow import (
+    DUE,
     FEE,
     INSPECT_BY,
     delivered,
@@ -18,7 +19,7 @@ from tests.unit.proof.test_meaning_escrow import (
     release,
     said,
 )
-from tests.unit.proof.test_meaning_orders import NAME, NOON, ORDER, broken, later
+from tests.unit.proof.test_meaning_orders import NAME, NOON, ORDER, POLICY, broken, later
 
 ONE, TWO = "01930000-0000-7000-8000-0000000000c1", "01930000-0000-7000-8000-0000000000c2"
 CLAIM = f"claim/{ONE}"
@@ -38,8 +39,9 @@ def open_claim(
     line: int = 1,
     by: str = "bob",
     stream: str | None = None,
+    kind: str = "key-invalid",
 ) -> None:
-    body = {"claim": claim, "line": line, "order": ORDER}
+    body = {"claim": claim, "kind": kind, "line": line, "order": ORDER}
     document = {"at": NOON, "stream": stream or f"claim/{claim}"}
     meaning.open(document, {"body": body, "signers": [{"party": by, "role": "buyer"}]})
 
@@ -78,7 +80,8 @@ def close(
 
 
 def settle(meaning: ClaimsMeaning, outcome: str, claim: str = ONE, **data: Any) -> None:
-    same = {"claim": claim, "inspect_by": None, "line": 1, "refunded": "0", "released": "0"}
+    times = {"deliver_by": None, "inspect_by": None}
+    same = {"claim": claim, **times, "line": 1, "refunded": "0", "released": "0"}
     follow(meaning, **{**same, "outcome": outcome, **data})
 
 
@@ -149,10 +152,19 @@ def test_a_refund_of_what_was_not_delivered_frees_the_item() -> None:
 def test_a_withdrawal_of_what_was_not_delivered_leaves_all_as_it_was() -> None:
     meaning = claimed(escrow=paid())
     close(meaning, "none")
-    settle(meaning, "none")
+    settle(meaning, "none", deliver_by=DUE[0])
     meaning.escrow.orders.end()
 
     assert meaning.escrow.lines[NAME][0].inspect_by is None
+
+
+def test_who_withdraws_when_the_time_to_deliver_is_over_has_the_refund_due_now() -> None:
+    meaning = claimed(escrow=paid())
+    late = later(9 * 86_400)
+    close(meaning, "none", at=late)
+    settle(meaning, "none", deliver_by=late)
+
+    assert str(meaning.escrow.lines[NAME][0].deliver_by) == said(late)
 
 
 def test_a_claim_is_opened_once_on_its_own_stream() -> None:
@@ -171,6 +183,12 @@ def test_the_buyer_alone_claims_what_is_held() -> None:
     assert found == ("a claim on what holds nothing", None, "item/cards/1")
     found = broken("delivery", lambda: open_claim(claims_on(delivered()), line=3))
     assert found == ("a line that was never ordered", "2", "3")
+
+
+def test_a_claim_is_of_a_kind_that_the_orders_policy_takes() -> None:
+    kinds = POLICY["claims"]["kinds"]
+    found = broken("claims", lambda: open_claim(claims_on(delivered()), kind="stolen-item"))
+    assert found == ("a claim that the trade policy does not take", str(kinds), "stolen-item")
 
 
 def test_the_order_says_at_once_that_a_line_is_frozen() -> None:

@@ -420,6 +420,13 @@ def test_only_the_buyers_own_balance_pays() -> None:
     )
 
 
+def test_a_cashier_confirms_no_payment_of_its_own_order() -> None:
+    moved = {"external/wechat": -TOTAL, **ESCROW}
+    act = lambda: pay(placed(), moved, deliver_by=DUE, provider="wechat")  # noqa: E731
+
+    assert broken("payment", act) == ("a cashier served itself", None, "bob")
+
+
 def by_alipay(meaning: OrdersMeaning, postings: dict[str, int], **how: Any) -> None:
     amount = how.get("amount", TOTAL)
     pay(meaning, {"external/alipay": -amount, **postings}, by="kay", provider="alipay", **how)

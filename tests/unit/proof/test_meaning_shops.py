@@ -220,8 +220,11 @@ def small_policy(*labels: tuple[str, str | None, str]) -> TermsMeaning:
 POLICY = small_policy(("direct", "maker", "0"), ("gold", None, "5"), ("known", None, "0"))
 
 
-def label(meaning: ShopsMeaning, *labels: str, at: str = NOON, merchant: str = "mia") -> None:
-    meaning.label({"at": at}, {"labels": list(labels), "merchant": merchant}, POLICY)
+def label(
+    meaning: ShopsMeaning, *labels: str, at: str = NOON, merchant: str = "mia", deposit: int = 0
+) -> None:
+    body = {"labels": list(labels), "merchant": merchant}
+    meaning.label({"at": at}, body, POLICY, {"CNY": deposit})
 
 
 def sourced(*, complete: bool = True) -> ShopsMeaning:
@@ -255,6 +258,14 @@ def test_a_merchant_has_the_very_labels_that_the_policy_gives(
     with pytest.raises(Tampered, match="a merchant has other labels") as caught:
         label(sourced(), *labels)
     assert (caught.value.field, caught.value.expected) == ("labels", found)
+
+
+def test_a_deposit_gives_the_label_that_asks_for_no_more() -> None:
+    label(sourced(), "direct", "gold", "known", deposit=5)
+    label(sourced(), "direct", "known", deposit=4)
+    with pytest.raises(Tampered, match="a merchant has other labels") as caught:
+        label(sourced(), "direct", "known", deposit=5)
+    assert (caught.value.field, caught.value.expected) == ("labels", "gold")
 
 
 def test_a_revoked_review_gives_no_label() -> None:
@@ -291,4 +302,4 @@ def test_a_part_of_a_log_does_not_judge_a_label_that_asks_for_a_deposit() -> Non
 def test_before_any_policy_nobody_has_a_label() -> None:
     body = {"labels": ["known"], "merchant": "mia"}
     with pytest.raises(Tampered, match="a merchant has other labels"):
-        sourced().label({"at": NOON}, body, TermsMeaning())
+        sourced().label({"at": NOON}, body, TermsMeaning(), {})

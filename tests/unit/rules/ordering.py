@@ -218,6 +218,10 @@ def resolved(small: Small, pinned: dict[str, Any]) -> None:
     small.act("record-activation/1", ("eve", "buyer"), item=items[0], order=number, **used)
     money = {"amount": "5", "currency": "CNY"}
     small.act("give-refund/1", ("shop", "merchant"), amount=money, line=2, order=number)
+    for stage in ("received", "lost"):
+        lines_ = [{"amount": "7", "line": 2}] if stage == "received" else []
+        body = {"case": uuid7(4, bytes(10)), "lines": lines_, "order": number, "stage": stage}
+        small.act("record-chargeback/1", ("ann", "cashier"), provider="alipay", **body)
     claim = uuid7(3, bytes(10))
     body = {"claim": claim, "kind": "key-invalid", "line": 3, "order": number}
     small.do(renamed(small, "open-claim/1", ("eve", "buyer"), body))

@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ledger.rules import admission, unicode_table
-from ledger.rules.admission import check_text
+from ledger.rules.admission import check_text, is_plain, is_plain_json
+from ledger.rules.canonical import encode
 from ledger.rules.errors import Malformed
 
 ROOT = Path(__file__).parents[3]
@@ -183,6 +184,19 @@ def test_what_is_no_string_is_refused(value: object) -> None:
         check_text(value, field="name")
 
     assert (caught.value.field, caught.value.message) == ("name", "is not a string")
+
+
+def test_canonical_json_is_plain_only_where_every_text_in_it_is() -> None:
+    surrogates = range(0xD800, 0xE000)
+    plain = {
+        chr(code)
+        for code in EVERY_CODE_POINT
+        if code not in surrogates and is_plain_json(encode({"a": [f"a{chr(code)}b"]}))
+    }
+
+    # What JSON escapes is looked at as text.
+    assert plain == {chr(code) for code in range(0x20, 0x7F)} - {'"', "\\"}
+    assert all(is_plain(character) for character in plain)
 
 
 # On another Python the generator would write another table, and says so instead.

@@ -39,6 +39,7 @@ from tests.unit.rules.ordering import (
     SECOND_US,
     STREAM,
     SWORD_PRICE,
+    line,
     placed,
     run,
 )
@@ -47,12 +48,22 @@ from tests.unit.rules.test_escrow import inspect_by, not_due
 from tests.unit.rules.test_orders import item, malformed, refused, reserved_for
 
 BUYER, MERCHANT = ("bob", "buyer"), ("shop", "merchant")
-NOTHING = {"claim": CLAIMS[0], "inspect_by": None, "line": 1, "refunded": "0", "released": "0"}
+NOTHING = {"claim": CLAIMS[0], "deliver_by": None, "inspect_by": None, "line": 1} | {
+    "refunded": "0",
+    "released": "0",
+}
 
 
 def settled(outcome: str, **changes: Any) -> tuple[str, str, dict[str, Any]]:
     """The effect on the order when its first claim closes."""
     return (STREAM, "escrow-settled/1", {**NOTHING, "outcome": outcome, **changes})
+
+
+def counted(claims: int) -> tuple[str, str, dict[str, Any]]:
+    """The effect on the deposit of a merchant that made none."""
+    nothing: dict[str, Any] = {"agreed": None, "available": [], "forfeited": []}
+    after = {**nothing, "claims": claims, "requested_at": None, "reserved": []}
+    return ("deposit/shop", "deposit-claimed/1", {"after": after})
 
 
 def test_a_claim_freezes_its_line_at_once() -> None:
@@ -62,6 +73,7 @@ def test_a_claim_freezes_its_line_at_once() -> None:
     assert facts == [
         (f"claim/{CLAIMS[0]}", "claim-opened/1", {}),
         (STREAM, "escrow-frozen/1", {"claim": CLAIMS[0], "line": 1}),
+        counted(1),
     ]
     small.do(claiming(small))
     assert small.state(f"claim/{CLAIMS[0]}") == Claim(ORDER, 1, "key-invalid")
@@ -129,6 +141,7 @@ def test_a_buyer_withdraws_and_the_line_goes_on_as_before() -> None:
     assert facts == [
         (f"claim/{CLAIMS[0]}", "claim-closed/1", {"postings": []}),
         settled("none", inspect_by=format_time(due)),
+        counted(0),
     ]
     small.do(closing(small, "none", by=BUYER))
     assert (lines_of(small)[0].claims, inspect_by(small)) == ((), due)
@@ -147,6 +160,26 @@ def test_a_claim_that_outlasts_the_inspection_is_followed_by_a_timer_of_its_own(
     assert lines_of(small)[0].state == RELEASED
 
 
+def test_a_claim_that_outlasts_the_time_to_deliver_is_followed_by_a_refund_of_its_own() -> None:
+    """The timer of the other line has fired by then, under the id that both would have shared."""
+    small = paid(line(ITEMS[0]), line(ITEMS[1]))
+    small.do(claiming(small, 1, kind="not-delivered"))
+    old = small.at = lines_of(small)[1].deliver_by
+    assert old is not None
+    run(small, refunding(small, old))
+    assert [each.state for each in lines_of(small)] == [HELD, REFUNDED]
+    small.at += HOUR_US
+    facts = small.derive(small.command(closing(small, "none", by=BUYER)))
+    assert facts[1] == settled("none", deliver_by=format_time(small.at))
+    small.do(closing(small, "none", by=BUYER))
+
+    assert lines_of(small)[0].deliver_by == small.at
+    again = refunding(small, small.at)
+    assert again.id != refunding(small, old).id
+    run(small, again)
+    assert [each.state for each in lines_of(small)] == [REFUNDED, REFUNDED]
+
+
 def test_who_loses_before_an_arbitrator_has_time_to_appeal() -> None:
     small = claimed()
     small.do(closing(small, "none"))
@@ -163,6 +196,7 @@ def test_an_arbitrator_refunds_and_the_buyer_keeps_what_was_delivered() -> None:
         (f"claim/{CLAIMS[0]}", "claim-closed/1", {"postings": moved}),
         settled("refund", refunded=str(PRICE)),
         balance("bob", HAS - SWORD_PRICE),
+        counted(0),
     ]
     small.do(closing(small, "refund"))
     line = lines_of(small)[0]
@@ -182,7 +216,11 @@ def test_a_buyer_that_is_content_releases_at_once() -> None:
     small = claimed()
     facts = small.derive(small.command(closing(small, "release", by=BUYER)))
 
-    assert facts[1:] == [settled("release", released=str(PRICE)), balance("shop", PRICE - FEE)]
+    assert facts[1:] == [
+        settled("release", released=str(PRICE)),
+        balance("shop", PRICE - FEE),
+        counted(0),
+    ]
     small.do(closing(small, "release", by=BUYER))
     assert lines_of(small)[0].state == RELEASED
 
@@ -202,6 +240,7 @@ def test_an_arbitrator_splits_and_the_fee_is_of_the_merchants_part() -> None:
         settled("split", released=str(rest), refunded="4000"),
         balance("bob", HAS - TOTAL + 4000),
         balance("shop", rest - fee),
+        counted(0),
     ]
     small.do(closing(small, "split", to_buyer=4000))
     line = lines_of(small)[0]
@@ -312,10 +351,10 @@ def test_a_claim_without_remedy_on_what_was_never_delivered_leaves_the_refund_du
     assert due is not None
     small.at = due + HOUR_US
     facts = small.derive(small.command(closing(small, "none")))
-    assert facts[1] == settled("none")
+    assert facts[1] == settled("none", deliver_by=format_time(small.at))
     small.do(closing(small, "none"))
 
-    run(small, refunding(small, due))
+    run(small, refunding(small, small.at))
     assert lines_of(small)[0].state == REFUNDED
     assert holds(small, "bob") == HAS - SWORD_PRICE
 

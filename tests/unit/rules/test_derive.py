@@ -27,6 +27,9 @@ from tests.goods import CARD_CLASS, card_body, placing_body
 from tests.money import money_body
 from tests.shops import listing_body
 from tests.terms import terms
+from tests.unit.rules.crediting import credited
+from tests.unit.rules.depositing import deposited
+from tests.unit.rules.duplicating import duplicated
 from tests.unit.rules.ordering import traded
 from tests.unit.rules.small import HOUR_US, POLICY, START_US, Small, key, key_id
 
@@ -471,9 +474,8 @@ def story() -> tuple[Small, tuple[Command, ...]]:
     waiting(small, asks="ann", revokes="a2", party="ann")
     body = {"effective_at": None, "policy": terms(), "replaces": None}
     small.do(small.draft("publish-trade-policy/1", ("operator", "root"), **body))
-    shops(small)
-    goods(small)
-    traded(small)
+    for family in (shops, goods, traded, deposited, duplicated, credited):
+        family(small)
     commands = tuple(entry.command for entry in small.entries if entry.command)
     assert {command.kind for command in commands} == set(KINDS)
     assert {entry.type for entry in small.entries} == set(EVENT_TYPES) - {"key-revoked/1"}
@@ -535,8 +537,8 @@ def test_facts_hold_what_their_event_type_declares(data: st.DataObject) -> None:
 
 def test_a_refusal_is_the_same_the_second_time() -> None:
     small, commands = story()
-    # Money may come in again: that the same command does not, its id sees to.
-    comes_in = {"top-up/1", "confirm-payment/1"}
+    # Money may come in again, and credit: that the same command does not, its id sees to.
+    comes_in = {"top-up/1", "confirm-payment/1", "grant-credit/1", "claw-back-credit/1"}
     for command in [command for command in commands if command.kind not in comes_in]:
         outcomes = []
         for _ in range(2):

@@ -26,6 +26,17 @@ def test_one_fact_that_is_too_large_is_refused_with_its_size(fields: int, length
     assert refused.value.evidence == {"bytes": len(encode(fact.data)), "most": LIMIT}
 
 
+def test_facts_of_exactly_the_limit_are_accepted_and_one_byte_more_is_not() -> None:
+    names = [Fact("log", "x/1", {"field": "x" * 50}) for _ in range(3)]
+    rest = LIMIT - sum(len(encode(fact.data)) for fact in names) - len(encode({"field": ""}))
+
+    derive._check_size([*names, Fact("log", "x/1", {"field": "x" * rest})])
+    with pytest.raises(TooLarge) as refused:
+        derive._check_size([*names, Fact("log", "x/1", {"field": "x" * (rest + 1)})])
+
+    assert refused.value.evidence == {"bytes": LIMIT + 1, "most": LIMIT}
+
+
 def test_what_is_not_counted_cannot_reach_the_limit() -> None:
     # A control character takes the most bytes of all.
     largest = data_of(derive._FEW, derive._SHORT, "\x01")

@@ -12,7 +12,7 @@ from ledger.rules import errors, trade_errors
 from ledger.rules.compose import Draft
 from ledger.rules.errors import Malformed
 from ledger.rules.kinds import kind_of
-from ledger.rules.labels import NO_DEPOSIT, Computed, labels_of, origins_at
+from ledger.rules.labels import Computed, labels_of, origins_at
 from ledger.rules.model import Fact
 from ledger.rules.schema import check_object
 from ledger.rules.trade_errors import UnknownMerchant
@@ -103,7 +103,7 @@ def test_more_deposit_or_more_origins_never_take_a_label_away(
     assert not origins or set(found.sure) <= set(labels_of(policy, origins | {"a"}, deposit).sure)
     unknown = labels_of(policy, origins, None)
     assert set(unknown.sure) <= set(found.sure) <= set(unknown.possible)
-    assert unknown.sure == labels_of(policy, origins, NO_DEPOSIT).sure
+    assert unknown.sure == labels_of(policy, origins, {}).sure
 
 
 def test_an_origin_counts_until_the_last_microsecond_of_its_review() -> None:

@@ -98,7 +98,7 @@ def test_the_state_of_an_order_is_enough_to_go_on_without_its_listings() -> None
     found = order(small)
     assert found._replace(lines=()) == (
         *("bob", None, terms_digest(TERMS), "CNY", "ordinary", ()),
-        *(small.at + 900 * SECOND_US, UNPAID),
+        *(small.at + 900 * SECOND_US, UNPAID, ()),
     )
     assert found.lines == (
         Line(ITEMS[1], CARD, "shop", "point-card", PRICE, 247, listing_digest(listing(CARD))),

@@ -15,7 +15,15 @@ from ledger.rules.digests import policy_digest, sale_identity, timer_id
 from ledger.rules.errors import Refused
 from ledger.rules.text import format_time
 from tests.databases import sqlite_file_url
-from tests.unit.rules import escrow_refusals, order_refusals, trade_refusals  # noqa: F401 - they add their cases
+from tests.unit.rules import (  # noqa: F401 - they add their cases
+    chargeback_refusals,
+    credit_refusals,
+    deposit_refusals,
+    duplicate_refusals,
+    escrow_refusals,
+    order_refusals,
+    trade_refusals,
+)
 from tests.unit.rules.refusing import CASES, Found, expect, refusal
 from tests.unit.rules.small import HOUR_US, ORIGIN, POLICY, Small, key, key_id
 from tests.worlds import World

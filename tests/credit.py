@@ -1,0 +1,71 @@
+"""Credit, points and levels for tests: given and taken back by a cashier, redeemed by a member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.application import Accepted
+from ledger.rules.compose import Draft, Sealing
+from ledger.rules.state import Party
+from ledger.rules.trade_state import Credit
+from tests.worlds import World
+
+
+def credit_body(party: str, amount: int, unit: str = "CREDIT", **more: str) -> dict[str, Any]:
+    """The body of a command about a member's credit or points."""
+    return {"amount": str(amount), "party": party, "unit": unit, **more}
+
+
+def credit_draft(
+    world: World, kind: str, by: str, party: str, amount: int, unit: str = "CREDIT"
+) -> Draft:
+    """Draft a command about a member's credit or points."""
+    if kind == "redeem-credit/1":
+        body = credit_body(party, amount, unit, service="coupon")
+        return Draft(kind, by, [world.signs(by, "member")], body)
+    why = {"source": "campaign"} if kind == "grant-credit/1" else {"ground": "fraud"}
+    seal = [Sealing("reason", party, world.dice(32), "as agreed")]
+    body = credit_body(party, amount, unit, **why)
+    return Draft(kind, by, [world.signs(by, "cashier")], body, seal=seal)
+
+
+def grant_credit(world: World, party: str, cashier: str, amount: int, unit: str) -> Accepted:
+    """Let a cashier give credit or points."""
+    return world.submit(credit_draft(world, "grant-credit/1", cashier, party, amount, unit))
+
+
+def claw_back(world: World, party: str, cashier: str, amount: int, unit: str) -> Accepted:
+    """Let a cashier take credit or points back."""
+    return world.submit(credit_draft(world, "claw-back-credit/1", cashier, party, amount, unit))
+
+
+def redeem_credit(world: World, party: str, amount: int, unit: str) -> Accepted:
+    """Let a member redeem credit or points."""
+    return world.submit(credit_draft(world, "redeem-credit/1", party, party, amount, unit))
+
+
+def level_draft(world: World, party: str, level: str) -> Draft:
+    """Draft the command that records a member's level."""
+    places = [world.signs("system", "system")]
+    return Draft("update-level/1", "system", places, {"level": level, "party": party})
+
+
+def update_level(world: World, party: str, level: str) -> Accepted:
+    """Let the system record the level that a member has now."""
+    return world.submit(level_draft(world, party, level))
+
+
+def credit_of(world: World, party: str) -> Credit:
+    """What a member has and owes now."""
+    found = world.ledger.stream(f"credit/{party}")
+    assert found is not None
+    assert isinstance(found.state, Credit)
+    return found.state
+
+
+def level(world: World, party: str) -> str | None:
+    """The level that was recorded last."""
+    found = world.ledger.stream(f"party/{party}")
+    assert found is not None
+    assert isinstance(found.state, Party)
+    return found.state.level
