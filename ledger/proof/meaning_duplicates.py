@@ -74,12 +74,12 @@ class DuplicatesMeaning:
         """Wait for each item and each order that sold one to say so."""
         alert, items = body["alert"], [f"item/{each['item']}" for each in body["cards"]]
         self.due = {item: ("item-flagged/1", {"alert": alert}) for item in items}
-        for each in body["cards"]:
-            if each["order"] is not None:
-                name = f"order/{each['order']}"
-                lines = enumerate(self.escrow.lines[name], start=1)
-                numbers = [number for number, line in lines if line.item in items]
-                self.due[name] = ("order-flagged/1", {"alert": alert, "lines": numbers})
+        # A line of the other card that its order never delivered is not flagged.
+        sold = {(each["order"], f"item/{each['item']}") for each in body["cards"]}
+        for order in {each["order"] for each in body["cards"]} - {None}:
+            lines = enumerate(self.escrow.lines[f"order/{order}"], start=1)
+            numbers = [number for number, line in lines if (order, line.item) in sold]
+            self.due[f"order/{order}"] = ("order-flagged/1", {"alert": alert, "lines": numbers})
 
     def follow(self, document: dict[str, Any]) -> None:
         """Check a flag: the effect of the last report, and as that says.

@@ -144,6 +144,14 @@ def test_a_flag_is_that_of_the_report(meaning: TradeMeaning) -> None:
     assert found == (message, "duplicates", *map(str, lines))
 
 
+def test_a_line_that_never_sold_its_card_is_not_flagged(meaning: TradeMeaning) -> None:
+    ordered_too = meaning.items[f"item/{SWORD}"]
+    ordered_too.is_card, ordered_too.goods, ordered_too.sold_by = True, ("c", "p"), None
+    report(meaning, ONE, SWORD)
+
+    assert meaning.duplicates.due[NAME] == ("order-flagged/1", {"alert": ALERT, "lines": [1]})
+
+
 def test_every_flag_of_a_report_comes_where_the_whole_log_is_read(meaning: TradeMeaning) -> None:
     report(meaning)
     flag(meaning, f"item/{ONE}")

@@ -70,6 +70,13 @@ def test_an_order_that_sold_both_is_flagged_once_with_both_lines() -> None:
     assert last == (STREAM, "order-flagged/1", {"alert": ALERTS[0], "lines": [1, 2]})
 
 
+def test_a_line_that_was_not_delivered_is_not_flagged_with_the_one_that_was() -> None:
+    small = paid(*PAIR)
+    small.do(delivering(small, 1))
+    (*_, last) = small.derive(reporting(small))
+    assert last == (STREAM, "order-flagged/1", {"alert": ALERTS[0], "lines": [1]})
+
+
 def test_cards_that_nobody_bought_are_flagged_without_an_order() -> None:
     small = paid()
     facts = small.derive(reporting(small))
