@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from ledger.cards.commitments import Opening, Place, check_opening, read_opening
 from ledger.cards.fingerprints import Peppers
-from ledger.cards.index import CardIndex, Claim, Sighting
+from ledger.cards.index import CardIndex, Claim
+from ledger.cards.sightings import Sighting
 from ledger.errors import CardIndexUnavailable, CommitmentDiffers
 from ledger.record.errors import EntryDamaged, VaultError
 from ledger.record.recorder import LedgerRecorder
@@ -31,6 +32,7 @@ from ledger.rules.state import Stream, Terms
 KIND: Final = "register-card/1"
 TYPE: Final = "card-registered/1"
 CARD: Final = "card"
+CODE: Final = "code"
 BEHIND_MAX: Final = 10_000
 """So many cards that the index lacks are read at once, by whoever uploads next."""
 _CHUNK: Final = 500
@@ -198,7 +200,24 @@ class Registry:
                     index.close()
             self._index = self._seen = None
 
-    def claim(self, command: Command, opening: Opening, get_stream: GetStream) -> Claim:
+    def issued(self, code: str, get_stream: GetStream) -> set[str]:
+        """Name the items of the log that a verification code was issued with.
+
+        Args:
+            code: As `ledger.cards.codes.read_code` reads it.
+            get_stream: The state of the log now.
+
+        Raises:
+            CardIndexUnavailable: As `ready`: nobody can tell.
+            HardwareKeyUnavailable: Peppers are wrapped, and the module cannot be used.
+
+        """
+        index = self.ready(get_stream)
+        return index.issued(self._peppers.code_fingerprints(code), self.is_recorded)
+
+    def claim(
+        self, command: Command, opening: Opening, code: Opening, get_stream: GetStream
+    ) -> Claim:
         """Write what a command claims. Raises as `Peppers.fingerprints` does."""
         body = command.body
         return Claim(
@@ -209,6 +228,7 @@ class Registry:
             bytes.fromhex(command.digest),
             command.not_after,
             _is_shared(body, get_stream),
+            self._peppers.code_fingerprints(code.text),
         )
 
     def is_recorded(self, by: str, command_id: str, digest: bytes) -> bool:
@@ -294,19 +314,19 @@ class Registry:
         if command is None:
             raise EntryDamaged(f"entry {at}", "it registers a card and holds no command")
         try:
-            opening = self._opening(at, command)
+            card, code = (self._opening(at, command, name) for name in (CARD, CODE))
         except (VaultError, CommitmentDiffers, Malformed):
             return None
-        others = index.learn(self.claim(command, opening, get_stream), at)
+        others = index.learn(self.claim(command, card, code, get_stream), at)
         return [Double(command.body["item"], holder.item) for holder in others]
 
-    def _opening(self, at: int, command: Command) -> Opening:
+    def _opening(self, at: int, command: Command, name: str) -> Opening:
         subject = next(each["subject"] for each in command.document["sealed"])
         boxes = {box.name: box.box for box in self._recorder.disclosures(at)}
-        held = self._vault.open(subject, index=at, name=CARD, box=boxes.get(CARD, b""))
+        held = self._vault.open(subject, index=at, name=name, box=boxes.get(name, b""))
         _, _, value = held.decode("utf-8", "replace").partition("\n")
-        opening = read_opening(CARD, value)
-        check_sealed(CARD, command.body, opening)
+        opening = read_opening(name, value)
+        check_sealed(name, command.body, opening)
         return opening
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Final
+from typing import Any
 
+from ledger.cards.codes import ALPHABET, LENGTH
 from ledger.cards.commitments import Opening, read_opening
 from ledger.cards.index import CardIndex, Claim
 from ledger.errors import CardIndexUnavailable
-from ledger.registry import CARD, KIND, GetStream, Registry, check_sealed
+from ledger.registry import CARD, CODE, KIND, GetStream, Registry, check_sealed
 from ledger.rules.commands import Command
+from ledger.rules.errors import Malformed
 from ledger.submission import SealedValue
-
-_CODE: Final = "code"
 
 
 class Sitting:
@@ -57,7 +57,7 @@ class Sitting:
 
         Raises:
             CommitmentDiffers: Key or code is not the one that the command commits to.
-            Malformed: A sealed value is no card or code.
+            Malformed: A sealed value is no card, or its code is none as spec 7.1 has them.
             CardDuplicate: The signer has registered the key already.
             CardRejected: The key cannot be registered.
             UploadsCapped: Too many of the signer's keys were rejected today.
@@ -69,12 +69,13 @@ class Sitting:
             return
         values = {sealed.name: sealed.value for _, sealed in opened}
         opening = _checked(CARD, command.body, values)
-        _checked(_CODE, command.body, values)
+        code = _checked(CODE, command.body, values)
+        _check_length(code)
         if self._failed is not None:
             raise self._failed
         try:
             found = self._begin(get_stream)
-            claim = self._registry.claim(command, opening, get_stream)
+            claim = self._registry.claim(command, opening, code, get_stream)
             found.reserve(claim, now=at, is_recorded=self._registry.is_recorded)
         except CardIndexUnavailable as failed:
             self._failed = failed
@@ -119,3 +120,9 @@ def _checked(what: str, body: Mapping[str, Any], values: Mapping[str, str]) -> O
     opening = read_opening(what, values[what])
     check_sealed(what, body, opening)
     return opening
+
+
+def _check_length(code: Opening) -> None:
+    """See that nobody commits to a code that can be guessed. Raises `Malformed`."""
+    if len(code.text) != LENGTH or not set(code.text) <= set(ALPHABET):
+        raise Malformed("disclosures.code.code", f"is not {LENGTH} letters of {ALPHABET}")

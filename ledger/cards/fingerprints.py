@@ -1,6 +1,7 @@
 """Fingerprints: two card keys are one exactly where their fingerprints are equal.
 
     HMAC-SHA256(pepper, canonical(["yinzheng/fingerprint/v1", product, key in its one spelling]))
+    HMAC-SHA256(pepper, canonical(["yinzheng/code-fingerprint/v1", verification code]))
 
 A pepper is a secret of this ledger, `D/vault/pepper-N`; without it nobody can try keys against the
 index. Peppers are added, never taken away: every key has a fingerprint under each that its process
@@ -21,6 +22,7 @@ from ledger.rules.canonical import encode
 
 _NAME: Final = re.compile(r"pepper-([1-9][0-9]{0,8})")
 _TAG: Final = "yinzheng/fingerprint/v1"
+_CODE_TAG: Final = "yinzheng/code-fingerprint/v1"
 _MARK: Final = b"yinzheng/pepper/v1"
 
 
@@ -68,12 +70,16 @@ class Peppers:
             Malformed: Nothing is left of the key in its one spelling.
 
         """
-        message = encode([_TAG, product, normalise(key)])
-        peppers = self._read()
-        return tuple(
-            Fingerprint(version, hmac.digest(pepper, message, "sha256"))
-            for version, pepper in peppers.items()
-        )
+        return self._under_each(encode([_TAG, product, normalise(key)]))
+
+    def code_fingerprints(self, code: str) -> tuple[Fingerprint, ...]:
+        """Compute the fingerprints of a verification code, one a version.
+
+        Raises:
+            CardIndexUnavailable: There is no pepper, or one cannot be read.
+
+        """
+        return self._under_each(encode([_CODE_TAG, code]))
 
     def forget(self) -> None:
         """Forget what was read."""
@@ -95,6 +101,12 @@ class Peppers:
         for version in versions:
             if version not in self._known:
                 self._known[version] = self._load(version)
+
+    def _under_each(self, message: bytes) -> tuple[Fingerprint, ...]:
+        return tuple(
+            Fingerprint(version, hmac.digest(pepper, message, "sha256"))
+            for version, pepper in self._read().items()
+        )
 
     def _read(self) -> dict[int, bytes]:
         if not self._known:

@@ -23,12 +23,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ledger.cards.fingerprints import Fingerprint
-from ledger.errors import CardDuplicate, CardIndexUnavailable, CardRejected, UploadsCapped
+from ledger.cards.sightings import SCHEMA as SIGHTINGS
+from ledger.cards.sightings import Sighting, Sightings
+from ledger.errors import CardDuplicate, CardIndexUnavailable, CardRejected
 
-REJECTED_A_DAY: Final = 100
-"""So many keys of others may be tried by one uploader on one day."""
 CLOCKS_DIFFER_US: Final = 60 * 1_000_000
-DAY_US: Final = 24 * 3600 * 1_000_000
 _BUSY_MS: Final = 10_000
 _FILE_MODE: Final = 0o600
 _SCHEMA: Final = """
@@ -38,23 +37,25 @@ CREATE TABLE IF NOT EXISTS card (
 CREATE TABLE IF NOT EXISTS fingerprint (
   version INTEGER NOT NULL, digest BLOB NOT NULL CHECK (length(digest) = 32),
   card INTEGER NOT NULL, PRIMARY KEY (version, digest)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sighting (
-  owner TEXT NOT NULL, day INTEGER NOT NULL, command BLOB NOT NULL, at INTEGER NOT NULL,
-  item TEXT NOT NULL, other_owner TEXT NOT NULL, other_item TEXT NOT NULL,
-  told INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (owner, day, command)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS code (
+  version INTEGER NOT NULL, digest BLOB NOT NULL CHECK (length(digest) = 32),
+  card INTEGER NOT NULL, PRIMARY KEY (version, digest, card)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pepper (version INTEGER PRIMARY KEY, mark BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL);
 INSERT OR IGNORE INTO state VALUES (1, 0);
 """
+# Of the schema. Before 1 no codes were kept: the cards of the log are read once more.
+_VERSION: Final = 1
 # Small rows where a key falls anywhere, large ones where they follow each other: a new key changes
 # one page of a flat tree, however many there are.
 _HOLDER: Final = (
     "SELECT c.id, c.item, c.owner, c.command_id, c.command, c.not_after, c.shared, c.entry"
     " FROM fingerprint f JOIN card c ON c.id = f.card WHERE f.version = ? AND f.digest = ?"
 )
-
-_SIGHTINGS: Final = "SELECT owner, day, command, at, item, other_owner, other_item FROM sighting"
+_ISSUED: Final = (
+    "SELECT c.item, c.owner, c.command_id, c.command, c.entry"
+    " FROM code k JOIN card c ON c.id = k.card WHERE k.version = ? AND k.digest = ?"
+)
 
 
 class Claim(NamedTuple):
@@ -68,6 +69,7 @@ class Claim(NamedTuple):
         command: Its digest.
         not_after: When that command cannot be recorded any more, in microseconds.
         shared: Whether its class lets one owner register one key more than once.
+        codes: Fingerprints of the verification code that the item is issued with.
 
     """
 
@@ -78,6 +80,7 @@ class Claim(NamedTuple):
     command: bytes
     not_after: int
     shared: bool = False
+    codes: tuple[Fingerprint, ...] = ()
 
 
 class Holder(NamedTuple):
@@ -91,18 +94,6 @@ class Holder(NamedTuple):
     not_after: int
     shared: int
     entry: int | None
-
-
-class Sighting(NamedTuple):
-    """Somebody tried to register a key of somebody else; for staff only."""
-
-    owner: str
-    day: int
-    command: bytes
-    at: int
-    item: str
-    other_owner: str
-    other_item: str
 
 
 IsRecorded = Callable[[str, str, bytes], bool]
@@ -136,7 +127,9 @@ class CardIndex:
                 "wal_autocheckpoint=4000",
             ):
                 self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript(_SCHEMA)
+            self._connection.executescript(_SCHEMA + SIGHTINGS)
+            self._sightings = Sightings(self._connection)
+            self._upgrade()
 
     def close(self) -> None:
         """Close the file."""
@@ -223,9 +216,33 @@ class CardIndex:
         self._connection.execute(
             "DELETE FROM fingerprint WHERE card IN (SELECT id FROM card WHERE entry IS NOT NULL)"
         )
+        self._connection.execute(
+            "DELETE FROM code WHERE card IN (SELECT id FROM card WHERE entry IS NOT NULL)"
+        )
         self._connection.execute("DELETE FROM card WHERE entry IS NOT NULL")
         self._connection.execute("DELETE FROM pepper")
         self._connection.execute("UPDATE state SET size = 0")
+
+    def issued(self, codes: Sequence[Fingerprint], is_recorded: IsRecorded) -> set[str]:
+        """Name the items that a verification code was issued with: those that the log has.
+
+        It takes the same questions whether there are any or none.
+
+        Args:
+            codes: The code's fingerprints, one a version of the pepper.
+            is_recorded: Asked about what was reserved and never confirmed.
+
+        Raises:
+            CardIndexUnavailable: It cannot be read.
+
+        """
+        with self._lock, self._failures():
+            rows = [row for each in codes for row in self._connection.execute(_ISSUED, each)]
+        return {
+            item
+            for item, owner, command_id, command, entry in rows
+            if entry is not None or is_recorded(owner, command_id, command)
+        }
 
     def size(self) -> int:
         """Return the size of the log up to which every card key is known here."""
@@ -258,8 +275,7 @@ class CardIndex:
     def sightings(self) -> list[Sighting]:
         """Return who tried to register keys of others, oldest first; for staff only."""
         with self._lock, self._failures():
-            rows = self._connection.execute(f"{_SIGHTINGS} ORDER BY at, item")
-            return [Sighting(*row) for row in rows]
+            return self._sightings.all()
 
     def untold(self) -> list[Sighting]:
         """Return sightings that nobody was told of yet; each is returned once, to one process.
@@ -268,13 +284,12 @@ class CardIndex:
             CardIndexUnavailable: The index cannot be written.
 
         """
-        query = f"{_SIGHTINGS} WHERE told = 0 ORDER BY at, item"
         with self._lock, self._failures():
-            if self._connection.execute(f"{query} LIMIT 1").fetchone() is None:
+            if not self._sightings.untold():
                 return []
             with self.writing():
-                found = [Sighting(*row) for row in self._connection.execute(query)]
-                self._connection.execute("UPDATE sighting SET told = 1 WHERE told = 0")
+                found = self._sightings.untold()
+                self._sightings.tell()
         return found
 
     def _reserve(self, claim: Claim, now: int, is_recorded: IsRecorded) -> None:
@@ -282,7 +297,7 @@ class CardIndex:
         free = [each for each, holder in found if self._is_free(claim, holder, now, is_recorded)]
         if not any(holder and holder.command == claim.command for _, holder in found):
             # The same bytes once more claim nothing new, whatever became of them.
-            self._check_cap(claim, now)
+            self._sightings.check_cap(claim.owner, claim.command, now)
             for each, holder in found:
                 if holder is not None and each not in free:
                     self._refuse(claim, holder, now, is_recorded)
@@ -308,7 +323,9 @@ class CardIndex:
     def _refuse(self, claim: Claim, holder: Holder, now: int, is_recorded: IsRecorded) -> None:
         """Refuse a claim to what somebody holds, unless one owner shares it with itself."""
         if holder.owner != claim.owner:
-            self._note(claim, holder, now)
+            self._sightings.note(
+                claim.owner, claim.command, now, (claim.item, holder.owner, holder.item)
+            )
             raise CardRejected("this card key cannot be registered")
         if claim.shared and holder.shared:
             return
@@ -325,54 +342,43 @@ class CardIndex:
             )
         raise CardDuplicate("you have registered this card key already", item=holder.item)
 
-    def _check_cap(self, claim: Claim, now: int) -> None:
-        (tried,) = self._connection.execute(
-            "SELECT count(*) FROM sighting WHERE owner = ? AND day = ? AND command != ?",
-            (claim.owner, now // DAY_US, claim.command),
-        ).fetchone()
-        if tried >= REJECTED_A_DAY:
-            raise UploadsCapped(
-                "too many of today's card keys were rejected; the next ones are taken tomorrow",
-                most=REJECTED_A_DAY,
-                retry_after_s=(DAY_US - now % DAY_US) // 1_000_000 + 1,
-            )
-
-    def _note(self, claim: Claim, holder: Holder, now: int) -> None:
-        self._connection.execute(
-            "INSERT OR IGNORE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-            Sighting(
-                claim.owner,
-                now // DAY_US,
-                claim.command,
-                now,
-                claim.item,
-                holder.owner,
-                holder.item,
-            ),
-        )
-
     def _put(self, fingerprints: Sequence[Fingerprint], claim: Claim, entry: int | None) -> None:
         """Let fingerprints belong to a claim, which has one row whatever came before."""
-        if not fingerprints:
+        if not fingerprints and not claim.codes:
             return
-        own = [self._holder(each) for each in claim.fingerprints]
-        known = next((each.id for each in own if each and each.command == claim.command), None)
-        row = (
-            claim.item,
-            claim.owner,
-            claim.command_id,
-            claim.command,
-            claim.not_after,
-            claim.shared,
-            entry,
-        )
-        found = self._connection.execute(
-            "INSERT OR REPLACE INTO card VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (known, *row)
-        )
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO fingerprint VALUES (?, ?, ?)",
-            [(*each, known or found.lastrowid) for each in fingerprints],
-        )
+        card = self._row_of(claim)
+        if card is None:
+            row = (*claim[1:7], entry)
+            card = self._connection.execute(
+                "INSERT INTO card VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row
+            ).lastrowid
+        elif entry is not None:
+            self._connection.execute("UPDATE card SET entry = ? WHERE id = ?", (entry, card))
+        for statement, found in (
+            ("INSERT OR REPLACE INTO fingerprint VALUES (?, ?, ?)", fingerprints),
+            ("INSERT OR IGNORE INTO code VALUES (?, ?, ?)", claim.codes),
+        ):
+            self._connection.executemany(statement, [(*each, card) for each in found])
+
+    def _row_of(self, claim: Claim) -> int | None:
+        for each in claim.fingerprints:
+            holder = self._holder(each)
+            if holder is not None and holder.command == claim.command:
+                return holder.id
+        own = "SELECT c.id FROM code k JOIN card c ON c.id = k.card WHERE k.version = ?"
+        for each in claim.codes:
+            row = self._connection.execute(
+                f"{own} AND k.digest = ? AND c.command = ?", (*each, claim.command)
+            ).fetchone()
+            if row is not None:
+                return int(row[0])
+        return None
+
+    def _upgrade(self) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version < _VERSION:
+            self._connection.execute("UPDATE state SET size = 0")
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

@@ -30,6 +30,7 @@ STEP = 7_919
 _NOW, _LATER = 1_000_000, 2_000_000
 _CARD = "INSERT INTO card VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _FINGERPRINT = "INSERT INTO fingerprint VALUES (?, ?, ?)"
+_CODE = "INSERT INTO code VALUES (?, ?, ?)"
 
 
 def checks(bench: Bench) -> Turns:
@@ -92,11 +93,13 @@ class Side:
 
     def _fill(self, known: int) -> None:
         claims = [self._claim(number, "earlier") for number in range(known)]
-        cards = ((at, *claim[1:], at) for at, claim in enumerate(claims))
+        cards = ((at, *claim[1:7], at) for at, claim in enumerate(claims))
         found = sorted((*each, at) for at, claim in enumerate(claims) for each in claim[0])
+        codes = sorted((*each, at) for at, claim in enumerate(claims) for each in claim.codes)
         with self._index.writing():
             self._index._connection.executemany(_CARD, cards)
             self._index._connection.executemany(_FINGERPRINT, found)
+            self._index._connection.executemany(_CODE, codes)
         self._index._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _claim(self, number: int, when: str = "now") -> Claim:
@@ -107,6 +110,7 @@ class Side:
             f"{number:036}",
             sha256(f"{when}/{number}".encode()).digest(),
             _LATER,
+            codes=self._peppers.code_fingerprints(f"{when}/{number}"),
         )
 
 

@@ -21,13 +21,12 @@ from ledger.cards.fingerprints import Fingerprint
 from ledger.cards.index import (
     _SCHEMA,
     CLOCKS_DIFFER_US,
-    DAY_US,
-    REJECTED_A_DAY,
     CardIndex,
     Claim,
     Holder,
-    Sighting,
 )
+from ledger.cards.sightings import DAY_US, REJECTED_A_DAY, Sighting, Sightings
+from ledger.cards.sightings import SCHEMA as SIGHTINGS
 from ledger.errors import CardDuplicate, CardIndexUnavailable, CardRejected, UploadsCapped
 
 NOW = 20_000 * DAY_US + 5_000_000
@@ -437,7 +436,8 @@ def _in_memory() -> CardIndex:
     index._lock = threading.RLock()
     index._reserved = set()
     index._connection = sqlite3.connect(":memory:", isolation_level=None)
-    index._connection.executescript(_SCHEMA)
+    index._connection.executescript(_SCHEMA + SIGHTINGS)
+    index._sightings = Sightings(index._connection)
     return index
 
 
