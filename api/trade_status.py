@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from ledger.rules import code_errors as codes
 from ledger.rules import trade_errors as trade
 from ledger.rules.errors import RuleError
 
 _WHO, _CLASH, _NEVER = HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
 
 TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
+    codes.CheckUnknown: _CLASH,
+    codes.ChecksLocked: _CLASH,
+    codes.ChecksPending: HTTPStatus.TOO_MANY_REQUESTS,
+    codes.CodeRevoked: _CLASH,
     trade.ActivatedAlready: _CLASH,
     trade.AgreementDiffers: _CLASH,
     trade.AlertExists: _CLASH,

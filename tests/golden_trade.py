@@ -13,6 +13,7 @@ from ledger.log.export import export_log
 from ledger.log.reader import LogReader
 from ledger.rules.text import b64encode
 from tests.chargebacks import charge_back, end_chargeback
+from tests.codes import ask, ask_and_answer, revoke_code
 from tests.credit import claw_back, grant_credit, redeem_credit, update_level
 from tests.databases import sqlite_file_url
 from tests.deposits import (
@@ -63,6 +64,7 @@ def play(world: World) -> None:
     _activate(world)
     _duplicate(world)
     _credit(world)
+    _codes(world)
     _wait(world)
 
 
@@ -268,3 +270,14 @@ def _activate(world: World) -> None:
 def _duplicate(world: World) -> None:
     """Two cards of two orders turn out to hold one key."""
     report_duplicate(world, "mias/paid-12", "mias/paid-16")
+
+
+def _codes(world: World) -> None:
+    """A stranger and then the owner verify a code, which is revoked; one is wrong, one waits."""
+    ask_and_answer(world, "zoe", "mias/paid-16")
+    ask_and_answer(world, "lou", "mias/paid-16")
+    ask_and_answer(world, "lou", "mias/paid-16", "other")
+    revoke_code(world, "mias/paid-16")
+    ask_and_answer(world, "lou", "mias/paid-16")
+    ask_and_answer(world, "zoe", None)
+    ask(world, "zoe")

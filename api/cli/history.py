@@ -32,6 +32,8 @@ _WHAT = {
     "activation-recorded/1": "activation",
     "card-registered/1": "registered",
     "card-revealed/1": "card revealed",
+    "code-revoked/1": "code revoked",
+    "code-verified/1": "code verified",
     "item-escrowed/1": "with an agent",
     "item-flagged/1": "key found twice",
     "item-first-seen/1": "first seen",

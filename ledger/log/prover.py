@@ -157,7 +157,7 @@ def named_streams(command: Command) -> Iterator[str]:
     yield from (party_stream(signer.party) for signer in command.signers)
     yield from (expectation["stream"] for expectation in command.document["expect"])
     yield from kind_of(command.kind).reads(command)
-    if "item" in body:
+    if body.get("item") is not None:
         yield f"namespace/{body['item'].partition('/')[0]}"
     if "party" in body:
         yield party_stream(body["party"])

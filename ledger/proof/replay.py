@@ -69,7 +69,7 @@ Observe = Callable[[Entry, Stream | None, Stream, Entry | None], None]
 _ATTESTED_KINDS = frozenset(
     {
         *("import-sale/1", "claim-imported-party/1", "report-duplicate/1"),
-        *("top-up/1", "confirm-payment/1", "record-chargeback/1"),
+        *("top-up/1", "confirm-payment/1", "record-chargeback/1", "answer-check/1"),
     }
 )
 _SYSTEM_KINDS = frozenset(

@@ -15,6 +15,7 @@ from ledger.rules import (
     cards,
     chargebacks,
     claims,
+    codes,
     credit,
     delivery,
     deposits,
@@ -47,7 +48,7 @@ _FAMILIES = (
     *(opening, parties, roles, items, imports),
     *(terms, merchants, listings, balances, cards, orders, payments),
     *(delivery, escrow, refunds, claims, reveals, activations, labels, deposits),
-    *(duplicates, credit, levels, chargebacks),
+    *(duplicates, credit, levels, chargebacks, codes),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})

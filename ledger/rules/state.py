@@ -13,6 +13,7 @@ from ledger.rules.order_state import Order
 from ledger.rules.trade_state import (
     Account,
     Alert,
+    Checks,
     Claim,
     Credit,
     Deposit,
@@ -210,6 +211,7 @@ State = (
     | Order
     | Claim
     | Alert
+    | Checks
 )
 
 

@@ -20,7 +20,7 @@ Refused
 └── ChargebackExists  UnknownChargeback  ChargebackEnded  ChargebackTooLarge
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-sections 9.9 to 9.22.
+sections 9.9 to 9.22; what follows them is in `ledger.rules.code_errors`.
 """
 
 from __future__ import annotations

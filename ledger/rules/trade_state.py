@@ -69,7 +69,8 @@ class Goods(NamedTuple):
     order that is made for it, `sold` the one that sold it last, at `sold_at`; `revealed` and
     `activated` are those that had sold it when its card was shown and when it was activated.
     `failed` counts activations that failed since it was sold last. `flagged` is the alert that
-    reported its card key as another item's too.
+    reported its card key as another item's too. `code_revoked`: its owner revoked its code, which
+    was verified for the first time at `verified_at` (microseconds).
     """
 
     item_class: str
@@ -84,6 +85,19 @@ class Goods(NamedTuple):
     activated: str | None = None
     failed: int = 0
     flagged: str | None = None
+    code_revoked: bool = False
+    verified_at: int | None = None
+
+
+class Checks(NamedTuple):
+    """What a party asked about codes: what waits for its answer, named by its commands' ids.
+
+    `failed` counts answers since `since` (microseconds) that a code is not the item's.
+    """
+
+    pending: tuple[str, ...] = ()
+    failed: int = 0
+    since: int | None = None
 
 
 class Claim(NamedTuple):

@@ -14,7 +14,8 @@ EARLIER_UNKNOWN, LATE = "earlier-history-unknown", "late"
 # On whose word an entry of an item's stream stands: its owner's (and recipient's or buyer's), the
 # importer's, or that of somebody who holds a role.
 _BY_SIGNATURE = (
-    *("activation-recorded/1", "card-registered/1", "card-revealed/1", "item-registered/1"),
+    *("activation-recorded/1", "card-registered/1", "card-revealed/1", "code-revoked/1"),
+    "item-registered/1",
     *("item-escrowed/1", "item-withdrawn/1"),
     *("item-transferred/1", "transfer-offered/1", "offer-ended/1"),
     *("item-reserved/1", "item-sold/1"),
@@ -22,7 +23,7 @@ _BY_SIGNATURE = (
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(_BY_SIGNATURE, SIGNED),
-        **dict.fromkeys(("item-flagged/1", "item-freed/1"), BY_ROLE),
+        **dict.fromkeys(("code-verified/1", "item-flagged/1", "item-freed/1"), BY_ROLE),
         **dict.fromkeys(("item-frozen/1", "item-unfrozen/1"), BY_ROLE),
         "item-first-seen/1": ATTESTED,
         "provenance-gap-recorded/1": ATTESTED,

@@ -99,6 +99,7 @@ const goodsOf = ({ agent, card = null, class: itemClass, code = null, product, t
   card,
   class: itemClass,
   code,
+  codeRevoked: false,
   failed: 0,
   flagged: null,
   order: null,
@@ -107,6 +108,7 @@ const goodsOf = ({ agent, card = null, class: itemClass, code = null, product, t
   sold: null,
   soldAt: null,
   terms,
+  verifiedAt: null,
 });
 
 /** Their event types (10.2); `newItem` makes the state of an item. */

@@ -12,6 +12,7 @@ import {
 import { need, partyStream, refuse } from "./state.mjs";
 import { CHARGEBACK_KINDS } from "./chargebacks.mjs";
 import { CLAIM_KINDS } from "./claims.mjs";
+import { CODE_KINDS } from "./codes.mjs";
 import { CREDIT_KINDS } from "./credit.mjs";
 import { DEPOSIT_KINDS } from "./deposits.mjs";
 import { ACTIVATION_KINDS } from "./activations.mjs";
@@ -407,4 +408,5 @@ export const KINDS = Object.assign(Object.create(null), {
   ...DEPOSIT_KINDS,
   ...CREDIT_KINDS,
   ...CHARGEBACK_KINDS,
+  ...CODE_KINDS,
 });

@@ -5,6 +5,7 @@ import { commandDigest, idOf, policyDigest } from "./proofs.mjs";
 import { ACTIVATION_EVENTS } from "./activations.mjs";
 import { CHARGEBACK_EVENTS } from "./chargebacks.mjs";
 import { CLAIM_EVENTS } from "./claims.mjs";
+import { CODE_EVENTS } from "./codes.mjs";
 import { CREDIT_EVENTS } from "./credit.mjs";
 import { DEPOSIT_EVENTS } from "./deposits.mjs";
 import { DUPLICATE_EVENTS } from "./duplicates.mjs";
@@ -197,4 +198,5 @@ export const EVENTS = Object.assign(Object.create(null), {
   ...DEPOSIT_EVENTS,
   ...CREDIT_EVENTS,
   ...CHARGEBACK_EVENTS,
+  ...CODE_EVENTS,
 });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.simulation.chargebacks import Chargebacks
+from tests.simulation.codes import Codes
 from tests.simulation.oracle import (
     Document,
     Fact,
@@ -21,10 +21,11 @@ from tests.simulation.oracle import (
 Hold = tuple[str, bool]  # owner, frozen
 ORDERED = {
     *("item-reserved/1", "item-freed/1", "item-sold/1", "card-revealed/1", "item-flagged/1"),
+    *("code-revoked/1", "code-verified/1"),
 }
 
 
-class Model(Chargebacks):
+class Model(Codes):
     """A whole log as it must be."""
 
     def __init__(self, origin: str) -> None:
@@ -110,20 +111,27 @@ class Model(Chargebacks):
             self.fold_order(stream[6:], type_, data, command)
         elif stream.startswith("claim/"):
             self.fold_claim(stream[6:], type_, data, body)
+        elif stream.startswith("checks/"):
+            self.fold_checks(stream[7:], data, command)
         elif stream.startswith(("merchant/", "listing/")):
             self.fold_shop(type_, body)
         elif stream.startswith("namespace/"):
             self.namespaces[body["namespace"]] = data["owner"]
-        elif type_ == "policy-published/1":
-            self.policy = body["policy"]
-        elif type_ == "trade-policy-published/1":
-            since = us(body["effective_at"]) if body["effective_at"] else self.at
-            digest = tagged("trade-policy", canonical(body["policy"]))
-            self.terms.append((digest, since, body["policy"]["notice_days"]))
-            self.policies[digest] = body["policy"]
-            self.sold[digest] = {one["class"]: one["sells"] for one in body["policy"]["classes"]}
+        elif stream.startswith("policy/"):
+            self.fold_policy(type_, body)
         elif stream.startswith(("party/", "imported/")):
             self.fold_party(stream.removeprefix("party/"), type_, data, command, digest)
+
+    def fold_policy(self, type_: str, body: Document) -> None:
+        """Change what a policy changes: of the ledger, or of trade."""
+        if type_ == "policy-published/1":
+            self.policy = body["policy"]
+            return
+        since = us(body["effective_at"]) if body["effective_at"] else self.at
+        digest = tagged("trade-policy", canonical(body["policy"]))
+        self.terms.append((digest, since, body["policy"]["notice_days"]))
+        self.policies[digest] = body["policy"]
+        self.sold[digest] = {one["class"]: one["sells"] for one in body["policy"]["classes"]}
 
     def fold_account(self, stream: str, data: Document) -> None:
         """Change what an account holds; what a trade moved stands in the trade's own entry."""

@@ -77,6 +77,9 @@ TABLE = """
     claw-back-credit/1      cashier                               -        yes !         reason
     redeem-credit/1         member                                -        yes !         -
     update-level/1          system                                -        no  !         -
+    revoke-code/1           owner                                 -        no  item!     -
+    check-code/1            party                                 -        no  !         code,item
+    answer-check/1          system                                -        no  !         -
 """
 KINDS = {row.split()[0]: row.split()[1:] for row in TABLE.strip().splitlines()}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -142,6 +145,7 @@ class State:
         self.deposits: dict[str, Document] = {}  # what was agreed, what was asked for, since when
         self.credit: dict[tuple[str, str], int] = {}  # party, unit; below 0 what it owes
         self.levels: dict[str, str] = {}
+        self.checks: dict[str, Document] = {}  # what waits for an answer, when wrong ones came
         self.sold: dict[str, dict[str, str]] = {}  # by trade policy: class, sold as card or item
 
 

@@ -27,6 +27,7 @@ from tests.goods import CARD_CLASS, card_body, placing_body
 from tests.money import money_body
 from tests.shops import listing_body
 from tests.terms import terms
+from tests.unit.rules.coding import coded
 from tests.unit.rules.crediting import credited
 from tests.unit.rules.depositing import deposited
 from tests.unit.rules.duplicating import duplicated
@@ -474,7 +475,7 @@ def story() -> tuple[Small, tuple[Command, ...]]:
     waiting(small, asks="ann", revokes="a2", party="ann")
     body = {"effective_at": None, "policy": terms(), "replaces": None}
     small.do(small.draft("publish-trade-policy/1", ("operator", "root"), **body))
-    for family in (shops, goods, traded, deposited, duplicated, credited):
+    for family in (shops, goods, traded, deposited, duplicated, credited, coded):
         family(small)
     commands = tuple(entry.command for entry in small.entries if entry.command)
     assert {command.kind for command in commands} == set(KINDS)
@@ -537,8 +538,9 @@ def test_facts_hold_what_their_event_type_declares(data: st.DataObject) -> None:
 
 def test_a_refusal_is_the_same_the_second_time() -> None:
     small, commands = story()
-    # Money may come in again, and credit: that the same command does not, its id sees to.
+    # Money may come in again, and credit, and a question be asked: its id sees to the command's.
     comes_in = {"top-up/1", "confirm-payment/1", "grant-credit/1", "claw-back-credit/1"}
+    comes_in |= {"check-code/1"}
     for command in [command for command in commands if command.kind not in comes_in]:
         outcomes = []
         for _ in range(2):

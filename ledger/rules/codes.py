@@ -1,0 +1,239 @@
+"""Verification codes: an owner revokes one, a party asks about one, and the ledger answers.
+
+What a party asks is sealed, so that a question about an item that nobody registered looks like any
+other. What the vault found is the word of the ledger's own `system`; what is answered follows from
+it, and so does which question was the first that a code stood the test of: that one alone is
+written on the item. A proof of an item brings nobody's questions. Specification: docs/spec.md
+section 9.23.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ledger.rules import schema
+from ledger.rules.code_errors import ChecksLocked, ChecksPending, CheckUnknown, CodeRevoked
+from ledger.rules.commands import Command
+from ledger.rules.digests import timer_id
+from ledger.rules.entries import Entry
+from ledger.rules.errors import Malformed, NotOwner, UnknownItem, WrongSigners
+from ledger.rules.items import (
+    as_item,
+    check_not_reserved,
+    item_of,
+    item_stream,
+    stream_of_item,
+)
+from ledger.rules.model import EventType, Fact, Given, Kind
+from ledger.rules.state import Item, State
+from ledger.rules.text import check_uuid7, format_time, is_imported
+from ledger.rules.trade_errors import GoodsDiffer
+from ledger.rules.trade_state import Checks, Goods
+
+REVOKE: Final = "revoke-code/1"
+CHECK: Final = "check-code/1"
+ANSWER: Final = "answer-check/1"
+RULE: Final = "code-check"
+
+FAILURES_MAX: Final = 10
+"""So many answers that a code is not the item's lock a party's questions."""
+LOCK_US: Final = 24 * 3600 * 1_000_000
+"""For so long since the first of them, in microseconds."""
+PENDING_MAX: Final = 64
+"""So many questions of one party wait for their answers at once."""
+
+NONE, THIS, OTHER = "none", "this", "other"
+FOUND: Final = (NONE, OTHER, THIS)
+"""What the vault finds: no such code, the code of the item asked about, or another item's."""
+
+VALID, INVALID = "valid", "invalid"
+VERIFIED, REVOKED, WRONG_ITEM = "already_verified", "revoked", "wrong_item"
+RESULTS: Final = (VERIFIED, INVALID, REVOKED, VALID, WRONG_ITEM)
+FAILURES: Final = frozenset({INVALID, WRONG_ITEM})
+
+
+def checks_stream(party: str) -> str:
+    """Name the stream of a party's questions about codes."""
+    return f"checks/{party}"
+
+
+def answer_id(party: str, check: str) -> str:
+    """Return the id of the one command that answers a party's question, named by its command."""
+    return timer_id(checks_stream(party), RULE, check)
+
+
+def locked_until(checks: Checks, at: int) -> int | None:
+    """Say until when a party's questions are locked at a time; None where they are not."""
+    if checks.since is None or checks.failed < FAILURES_MAX or at >= checks.since + LOCK_US:
+        return None
+    return checks.since + LOCK_US
+
+
+def checks_of(given: Given, party: str) -> Checks:
+    """Read what a party asked; nothing where it never did."""
+    found = given.view.stream(checks_stream(party))
+    return Checks() if found is None else as_checks(found.state)
+
+
+def as_checks(state: State | None) -> Checks:
+    """Take a state for what the stream's name says it is."""
+    assert isinstance(state, Checks)  # noqa: S101 - the stream's name says what it holds
+    return state
+
+
+def _coded(name: str, item: Item) -> Goods:
+    """Take an item for goods with a code. Raises `GoodsDiffer`."""
+    goods = item.goods
+    if goods is None or goods.code is None:
+        raise GoodsDiffer("the item has no code", item=name, product=None)
+    return goods
+
+
+def _revoke(given: Given) -> list[Fact]:
+    item, signer, name = item_of(given), given.command.signers[0].party, given.body["item"]
+    if item.owner != signer:
+        raise NotOwner(f"{signer} does not own the item", party=signer, owner=item.owner)
+    goods = _coded(name, item)
+    if goods.code_revoked:
+        raise CodeRevoked("the code was revoked", item=name)
+    check_not_reserved(name, goods)
+    return [Fact(item_stream(name), "code-revoked/1", {})]
+
+
+def _revoked(state: State | None, _entry: Entry) -> State:
+    item = as_item(state)
+    assert item.goods is not None  # noqa: S101 - derive looks at the goods first
+    return item._replace(goods=item.goods._replace(code_revoked=True))
+
+
+def _ask(given: Given) -> list[Fact]:
+    signer = given.command.signers[0].party
+    if is_imported(signer):
+        raise WrongSigners("an imported party asks about no codes", signer=signer)
+    # Its answer names it by this id, which in the form of a timer's no answer could.
+    check_uuid7(given.command.id, "command.id")
+    checks = checks_of(given, signer)
+    if len(checks.pending) >= PENDING_MAX:
+        raise ChecksPending(
+            "too many questions wait for their answers",
+            pending=len(checks.pending),
+            most=PENDING_MAX,
+        )
+    until = locked_until(checks, given.at)
+    if until is not None:
+        raise ChecksLocked(
+            "too many answers were that the code is not the item's",
+            failed=checks.failed,
+            until=format_time(until),
+        )
+    return [Fact(checks_stream(signer), "code-asked/1", {})]
+
+
+def _asked(state: State | None, entry: Entry) -> State:
+    assert entry.command is not None  # noqa: S101 - derive makes this type with a command only
+    checks = Checks() if state is None else as_checks(state)
+    return checks._replace(pending=(*checks.pending, entry.command.id))
+
+
+def _answer(given: Given) -> list[Fact]:
+    body, party, check = given.body, given.body["party"], given.body["check"]
+    if (body["item"] is None) != (body["found"] == NONE):
+        raise Malformed("command.body.item", "is null exactly where nothing was found")
+    if given.command.id != answer_id(party, check):
+        raise Malformed("command.id", "is not the id of the answer to this question")
+    # A proof of an item holds its first verification, and none of the party's questions.
+    if given.view.knows_accounts() and check not in checks_of(given, party).pending:
+        raise CheckUnknown("no such question waits for an answer", check=check, party=party)
+    if body["found"] == NONE:
+        return [_answered(given, INVALID)]
+    item = _found(given)
+    goods, is_owner = _coded(body["item"], item), item.owner == party
+    if body["found"] == OTHER:
+        return [_answered(given, WRONG_ITEM if is_owner else INVALID)]
+    if goods.code_revoked:
+        return [_answered(given, REVOKED if is_owner else INVALID)]
+    if goods.verified_at is None:
+        own = Fact(item_stream(body["item"]), "code-verified/1", {})
+        return [own, _answered(given, VALID)]
+    if is_owner:
+        return [_answered(given, VERIFIED, first_at=goods.verified_at)]
+    # What became of the code before is its owner's business.
+    return [_answered(given, VALID)]
+
+
+def _found(given: Given) -> Item:
+    name = given.body["item"]
+    found = given.view.stream(item_stream(name))
+    if found is None:
+        raise UnknownItem(f"item {name} is not registered", item=name)
+    return as_item(found.state)
+
+
+def _answered(given: Given, result: str, *, first_at: int | None = None) -> Fact:
+    body = given.body
+    first = None if first_at is None else format_time(first_at)
+    data: dict[str, Any] = {"check": body["check"], "first_at": first, "result": result}
+    return Fact(checks_stream(body["party"]), "check-answered/1", data)
+
+
+def _after_answer(state: State | None, entry: Entry) -> State:
+    checks = as_checks(state)
+    pending = tuple([each for each in checks.pending if each != entry.data["check"]])
+    if entry.data["result"] not in FAILURES:
+        # A code of one's own that is good must not buy more guesses.
+        return checks._replace(pending=pending)
+    if checks.since is None or entry.at >= checks.since + LOCK_US:
+        return Checks(pending, 1, entry.at)
+    return Checks(pending, checks.failed + 1, checks.since)
+
+
+def _verified(state: State | None, entry: Entry) -> State:
+    item = as_item(state)
+    assert item.goods is not None  # noqa: S101 - derive looks at the goods first
+    return item._replace(goods=item.goods._replace(verified_at=entry.at))
+
+
+def _item_found(command: Command) -> tuple[str, ...]:
+    item = command.body["item"]
+    return () if item is None else (item_stream(item),)
+
+
+KINDS = (
+    Kind(
+        REVOKE,
+        (("owner",),),
+        {"item": schema.item},
+        _revoke,
+        expects=stream_of_item,
+        exact=True,
+    ),
+    Kind(CHECK, (("party",),), {}, _ask, sealed=("code", "item"), exact=True),
+    Kind(
+        ANSWER,
+        (("system",),),
+        {
+            "check": schema.uuid7,
+            "found": schema.one_of(FOUND),
+            "item": schema.nullable(schema.item),
+            "party": schema.identifier,
+        },
+        _answer,
+        reads=_item_found,
+        exact=True,
+    ),
+)
+EVENTS = (
+    EventType("code-revoked/1", {}, _revoked, "the owner revoked the item's code"),
+    EventType("code-asked/1", {}, _asked, "a party asked about a code"),
+    EventType("code-verified/1", {}, _verified, "the item's code was verified for the first time"),
+    EventType(
+        "check-answered/1",
+        {
+            "check": schema.uuid7,
+            "first_at": schema.nullable(schema.time),
+            "result": schema.one_of(RESULTS),
+        },
+        _after_answer,
+        "a question about a code was answered",
+    ),
+)
