@@ -19,6 +19,7 @@ from api.metrics import Metrics
 from api.rooms import Rooms
 from api.routes import (
     cards,
+    codes,
     commands,
     disclosures,
     entries,
@@ -43,7 +44,7 @@ API_VERSION = "1.0.0"
 _ROUTERS = tuple(
     module.router
     for module in (
-        *(commands, items, parties, policies, trade, orders, payments, cards),
+        *(commands, items, parties, policies, trade, orders, payments, cards, codes),
         *(entries, disclosures, proofs),
         *(log, tiles, health, metrics, pages),
     )

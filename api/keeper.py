@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
+from api.codes import Answerer
 from api.delivering import deliver_paid
 from api.duplicates import sold_by
 from api.house import House
@@ -62,6 +63,7 @@ class Keeper:
         self._undelivered: set[tuple[str, int]] = set()
         self._labeller = Labeller(house)
         self._leveller = Leveller(house)
+        self._answerer = Answerer(house)
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -110,6 +112,7 @@ class Keeper:
             return
         if "disk" not in self._failures:
             await self._step("timers", partial(fire_due, self._house))
+            await self._step("answers", self._answerer.keep_up)
             await self._step("labels", self._labeller.keep_up)
             await self._step("levels", self._leveller.keep_up)
             await self._step("delivery", self._deliver)

@@ -15,7 +15,7 @@ from api.errors import NotAuthorised
 from api.house import House
 from ledger.cards.commitments import Opening, Place, check_opening, read_opening
 from ledger.record.stored import read_stored
-from ledger.registry import CARD, TYPE
+from ledger.registry import CARD, CODE, TYPE
 from ledger.rules.entries import Entry
 from ledger.rules.evolve import evolve
 from ledger.rules.items import item_stream
@@ -40,21 +40,9 @@ def open_card(house: House, item: str, caller: Caller) -> dict[str, Any]:
         EntryDamaged: The entry was changed, or the row of the box is missing.
 
     """
-    found: Stream | None = None
-    first: Entry | None = None
-    for stored in house.reader.stream_entries(item_stream(item)):
-        entry = read_stored(stored)
-        first = first or entry
-        found = evolve(found, entry, command=stored.command.hex())
-    state = None if found is None else found.state
-    revealed = isinstance(state, Item) and state.goods is not None and state.goods.revealed
-    if (
-        first is None
-        or first.type != TYPE
-        or not isinstance(state, Item)
-        or state.owner != caller.party
-        or not revealed
-    ):
+    first, state = _item(house, item)
+    revealed = state is not None and state.goods is not None and state.goods.revealed
+    if first is None or state is None or state.owner != caller.party or not revealed:
         raise NotAuthorised("this is no card that the signer owns and has revealed", item=item)
     card = read_card(house, item, first)
     return {
@@ -67,11 +55,47 @@ def open_card(house: House, item: str, caller: Caller) -> dict[str, Any]:
     }
 
 
+def open_code(house: House, item: str, caller: Caller) -> dict[str, Any]:
+    """Open the verification code of an item that the caller owns; blocks.
+
+    Raises:
+        NotAuthorised: It is not the caller's, or no card.
+        BoxRefused: As `open_card`, and the other errors likewise.
+
+    """
+    first, state = _item(house, item)
+    if first is None or state is None or state.owner != caller.party:
+        raise NotAuthorised("this is no card that the signer owns", item=item)
+    card = read_card(house, item, first, what=CODE)
+    return {
+        "code": None if card.opening is None else card.opening.text,
+        "commitment": card.commitment,
+        "item": item,
+        "opening": card.value,
+        "product": card.product,
+        "state": card.state,
+    }
+
+
+def _item(house: House, item: str) -> tuple[Entry | None, Item | None]:
+    """Read the entry that registered a card, and what its item is now; None for what is none."""
+    found: Stream | None = None
+    first: Entry | None = None
+    for stored in house.reader.stream_entries(item_stream(item)):
+        entry = read_stored(stored)
+        first = first or entry
+        found = evolve(found, entry, command=stored.command.hex())
+    state = None if found is None else found.state
+    if first is None or first.type != TYPE or not isinstance(state, Item):
+        return None, None
+    return first, state
+
+
 class Card(NamedTuple):
     """What the vault holds of a card.
 
     Attributes:
-        commitment: To its key, as the log has it, hex.
+        commitment: To its key or code, as the log has it, hex.
         product: Name of the product that the key is for.
         state: `open`, `lost` or `erased`.
         value: What was sealed; None where it is lost or erased.
@@ -86,13 +110,14 @@ class Card(NamedTuple):
     opening: Opening | None
 
 
-def read_card(house: House, item: str, first: Entry) -> Card:
-    """Open the card of an item, whoever asks; blocks.
+def read_card(house: House, item: str, first: Entry, *, what: str = CARD) -> Card:
+    """Open the card of an item, or its verification code, whoever asks; blocks.
 
     Args:
         house: The ledger.
         item: `NS/ID`.
         first: The entry that registered it.
+        what: `card` or `code`.
 
     Raises:
         BoxRefused: The box does not open, or holds another value than was sealed.
@@ -103,12 +128,12 @@ def read_card(house: House, item: str, first: Entry) -> Card:
     """
     command = first.command
     assert command is not None  # noqa: S101 - a card is registered by a command
-    sealed = next(each for each in command.document["sealed"] if each["name"] == CARD)
+    sealed = next(each for each in command.document["sealed"] if each["name"] == what)
     boxes = {box.name: box.box for box in house.recorder.disclosures(first.index)}
-    field = open_field(house, first.index, command.id, sealed, boxes.get(CARD))
-    commitment, product = command.body["card"], command.body["product"]
+    field = open_field(house, first.index, command.id, sealed, boxes.get(what))
+    commitment, product = command.body[what], command.body["product"]
     opening = None
     if field.value is not None:
-        opening = read_opening(CARD, field.value)
-        check_opening(Place(CARD, item, product), commitment, opening)
+        opening = read_opening(what, field.value)
+        check_opening(Place(what, item, product), commitment, opening)
     return Card(commitment, product, field.state, field.value, opening)

@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 _READERS = 8
 _IDENTIFIERS = 2
+_ANSWERERS = 2
 _LARGE_BODIES = 8
 _UNPACKED_AT_ONCE_BYTES = 8 * 1024
 
@@ -54,6 +55,8 @@ class Rooms:
         self._reading = CapacityLimiter(_READERS)
         # Each takes a turn at the database's writers: what waits there must not hold up readers.
         self._identifying = CapacityLimiter(_IDENTIFIERS)
+        # So does each answer of `system` to a question about a code.
+        self._answering = CapacityLimiter(_ANSWERERS)
         # Large bodies are unpacked one by one: each takes the interpreter for a while.
         self._unpacking = CapacityLimiter(1)
         # Whoever sends without end holds no more memory than this; what is read waits elsewhere.
@@ -85,6 +88,10 @@ class Rooms:
     async def identify(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run what finds out who signed a request in a thread."""
         return await to_thread.run_sync(partial(work, *args, **named), limiter=self._identifying)
+
+    async def answer(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """Run what reads and then writes as `system` in a thread."""
+        return await to_thread.run_sync(partial(work, *args, **named), limiter=self._answering)
 
     async def unpack(self, body: bytes) -> tuple[list[Submission | Malformed], bool]:
         """Read the body of a write; a large one in a thread. Raises as `read_submissions`."""

@@ -38,6 +38,26 @@ class RevealedCard(Shape):
     opening: str | None = Field(description="Canonical JSON of key and r; null unless open")
 
 
+class IssuedCode(Shape):
+    """A verification code, and what opens the commitment to it that its merchant signed."""
+
+    item: str
+    product: str
+    commitment: str = Field(pattern=HEX32)
+    state: Literal["open", "erased", "lost"]
+    code: str | None = Field(description="20 letters; null unless open")
+    opening: str | None = Field(description="Canonical JSON of code and r; null unless open")
+
+
+class CodeAnswer(Shape):
+    """What was found of a verification code, as the log says it."""
+
+    check: str = Field(description="Id of the command that asked")
+    result: Literal["valid", "invalid", "already_verified", "revoked", "wrong_item"]
+    first_at: str | None = Field(description="When it was verified first; only where that was told")
+    entry: int = Field(ge=0, description="Index of the entry that says so")
+
+
 class Parcel(Shape):
     """What was delivered to an order's key; only its buyer can open it."""
 

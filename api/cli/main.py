@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from api.cli import (
     cards,
     checks,
+    codes,
     credit,
     demo,
     deposits,
@@ -67,6 +68,7 @@ app.add_typer(entries.app, name="entry")
 app.add_typer(policy.app, name="policy")
 app.add_typer(orders.app, name="order")
 app.add_typer(cards.app, name="cards")
+app.add_typer(codes.app, name="codes")
 app.add_typer(payments.app, name="payments")
 app.add_typer(deposits.app, name="deposit")
 app.add_typer(credit.app, name="credit")

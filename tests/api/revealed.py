@@ -8,7 +8,7 @@ from ledger.rules.compose import Draft, Sealing
 from tests.goods import card_body, terms_now
 from tests.worlds import World
 
-PRODUCT = "gift-cards"
+PRODUCT, CODE = "gift-cards", "ABCDEFGHIJKLMNOPQRST"
 
 
 def register_real_card(
@@ -18,10 +18,14 @@ def register_real_card(
     blinding = world.dice(32)
     body = card_body(item, agent="system", terms=terms_now(world), product=PRODUCT)
     body["card"] = commit(Place("card", item, PRODUCT), Opening(key, blinding))
-    opening = write_opening("card", Opening(sealed_key or key, blinding))
+    opening, code = (
+        write_opening("card", Opening(sealed_key or key, blinding)),
+        Opening(CODE, blinding),
+    )
+    body["code"] = commit(Place("code", item, PRODUCT), code)
     seal = [
         Sealing("card", owner, world.dice(32), opening),
-        Sealing("code", owner, world.dice(32), "a code"),
+        Sealing("code", owner, world.dice(32), write_opening("code", code)),
     ]
     places = [world.signs(owner, "owner")]
     return world.submit(Draft("register-card/1", owner, places, body, seal=seal))

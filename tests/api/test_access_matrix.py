@@ -44,6 +44,8 @@ PLACES: Mapping[str, str] = {
     "get_entry": "/v1/entries/0",
     "list_disclosures": "/v1/entries/{index}/disclosures",
     "get_card": "/v1/items/cards/sold-{party}/card",
+    "get_code": "/v1/items/cards/sold-{party}/code",
+    "submit_check": "/v1/checks",
     "get_parcel": "/v1/orders/{order}/parcels/1",
     "get_inclusion_proof": "/v1/proofs/inclusion/0/2",
     "get_consistency_proof": "/v1/proofs/consistency/1/2",
@@ -74,6 +76,7 @@ PLACES: Mapping[str, str] = {
     "get_api_catalog": "/.well-known/api-catalog",
 }
 METHODS = {
+    "submit_check": "POST",
     "submit_commands": "POST",
     "submit_alipay_notice": "POST",
     "submit_wechat_notice": "POST",
@@ -235,7 +238,7 @@ def test_a_row_names_only_columns_and_reaches_that_there_are(town: Town) -> None
 def test_what_is_restricted_is_never_open_to_whoever_signs_nothing(town: Town) -> None:
     restricted = {name for name, row in rows(town.served).items() if row[ANONYMOUS] == "none"}
 
-    assert restricted == {"get_card", "get_parcel", "list_disclosures"}
+    assert restricted == {"get_card", "get_code", "get_parcel", "list_disclosures"}
 
 
 def test_a_route_without_a_row_is_not_served() -> None:

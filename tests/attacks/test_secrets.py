@@ -1,9 +1,9 @@
 """No card key leaves the vault: a thousand of them, everything that is run, every file searched.
 
 The keys are registered, refused for every reason there is, sent over HTTP in commands that fail,
-sold, delivered in parcels that are opened, revealed, and lost in crashes; payments are told by
-providers and by who forges their notices; then the ledger is backed up,
-exported, proved, audited, measured and read.
+sold, delivered in parcels that are opened, revealed, and lost in crashes; their
+codes are asked about; payments are told by providers and by who forges their notices; then the
+ledger is backed up, exported, proved, audited, measured and read.
 What the program wrote (databases, write-ahead logs, the index and the vault, backups, the published
 log, proofs, what it printed, its own log at DEBUG, what it told of itself to the list of
 processes) is searched for the keys, their verification codes and blindings, the private keys of
@@ -150,6 +150,18 @@ class Stage:
         ran = self.program("order", "reveal", line["item"], "--as", "ann", *on, "--json")
         assert ran.code == 0, ran
         self.revealed.append(ran.document["key"])
+
+    def verify(self, item: str) -> None:
+        """See a code as its owner does, on a screen that nobody else sees, and ask about it."""
+        on = ("--dir", self.ledger)
+        ran = self.program("codes", "show", item, *on, "--as", "shop", "--json")
+        assert ran.code == 0, ran
+        code = self.outside / "code"
+        code.write_text(ran.document["code"], encoding="utf-8")
+        for party, about in (("ann", item), ("shop", item), ("ann", "shop-cards/none")):
+            self.run("codes", "check", about, f"@{code}", *on, "--as", party)
+        self.run("codes", "show", item, *on, "--as", "ann", code=2)
+        self.run("codes", "revoke", item, *on, "--as", "shop")
 
     def keep(self) -> None:
         """Write down what was printed, to be searched like everything else."""
@@ -336,6 +348,7 @@ def _keep_and_show(stage: Stage) -> None:
     ledger, root = stage.ledger, stage.root
     item = stage.upload(stage.some(20)).out.split("first           ")[1].split()[0]
     stage.open(stage.waiting)
+    stage.verify(item)
     stage.run("backup", "--dir", ledger, "--to", root / "backup")
     stage.run("backup", "--dir", ledger, "--to", root / "whole", "--with-keys")
     stage.run("export", "--dir", ledger, "-o", root / "mirror")
