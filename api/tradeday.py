@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
+from api.access import Caller
 from api.cards import Goods, card_order
+from api.codes import answer, ask
 from api.desk import Order
 from api.enrolment import OPERATOR
-from api.market import SECOND_US, Market
+from api.market import SECOND_US, Market, MarketBroken
 from api.markettricks import REGISTRAR
 from api.policies.reading import default_policy, read_policy
+from api.revealing import open_code
 from api.timers import SYSTEM, fire_due
+from ledger.rules.codes import ANSWER
 from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
 from ledger.rules.digests import terms_digest
 from ledger.rules.order_state import Order as Ordered
@@ -92,6 +96,7 @@ class TradeDay:
         for order in self._orders[2:8]:
             self._accept(order)
         self._reveal(self._orders[2])
+        self._verify(self._orders[2])
         self._let_time_pass(3 * _HOUR_US)
         # Whether or not its timer fired by now: what comes too late is not delivered any more.
         self._deliver(late, refused="delivery-late")
@@ -255,6 +260,26 @@ class TradeDay:
         hands = [self.market.hand(found.buyer, "owner")]
         body = {"item": item, "line": 1, "order": order}
         self.market.say(Order("reveal-card/1", hands, body), streams=[f"item/{item}"])
+
+    def _verify(self, order: str) -> None:
+        """Let a buyer, another member and somebody who guesses ask about a card's code."""
+        house, found = self.market.house, self._state(order)
+        item = found.lines[0].item
+        code = open_code(house, item, Caller(found.buyer, frozenset()))["code"]
+        other = next(each for each in self.members if each != found.buyer)
+        guess = code[1:] + code[0]
+        for party, tried, expected in (
+            (found.buyer, code, "valid"),
+            (found.buyer, code, "already_verified"),
+            (other, code, "valid"),
+            (other, guess, "invalid"),
+        ):
+            asked = self.market.say(ask(self.market.hand(party, "party"), item, tried))
+            self.market.flush()
+            told = answer(house, party, asked.id)
+            if told.result != expected:
+                raise MarketBroken(asked.kind, expected=expected, found=told.result)
+            self.market.accepted[ANSWER] += 1
 
     def _complain(self, order: str) -> None:
         """Let a buyer say that a key does not work, and an arbitrator give the money back."""
