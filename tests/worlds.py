@@ -21,6 +21,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,13 @@ POLICY: Mapping[str, Any] = {
     "v": 1,
 }
 Price = Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDraft(Draft):
+    """A draft whose command bears an id that follows from something else."""
+
+    id: str = ""
 
 
 class World:
@@ -217,9 +225,10 @@ class World:
         return Context(self.origin, policy.digest if policy else None, self.clock.now(), not_after)
 
     def compose(self, draft: Draft, *, context: Context | None = None) -> Command:
-        """Write a draft as a command with an id of its own."""
+        """Write a draft as a command with an id of its own, or the one that it names."""
         where = context or self.context()
-        return compose(where, uuid7(where.at, self.dice(10)), draft)
+        named = draft.id if isinstance(draft, NamedDraft) else uuid7(where.at, self.dice(10))
+        return compose(where, named, draft)
 
     def sign(
         self, command: Command, *signers: LocalSigner, seal: tuple[Sealing, ...] = ()

@@ -13,6 +13,7 @@
   duplicates  card keys found twice are as `ledger.proof.meaning_duplicates` says
   deposits    what merchants deposit is as `ledger.proof.meaning_deposits` says
   credit      credit, points and levels are as `ledger.proof.meaning_credit` says
+  codes       questions about verification codes are as `ledger.proof.meaning_codes` says
 
 Specification: docs/spec.md section 11.
 """
@@ -26,6 +27,7 @@ from typing import Any
 from ledger.proof.errors import Tampered
 from ledger.proof.meaning_chargebacks import ChargebacksMeaning
 from ledger.proof.meaning_claims import ClaimsMeaning
+from ledger.proof.meaning_codes import Coded, CodesMeaning
 from ledger.proof.meaning_credit import CreditMeaning
 from ledger.proof.meaning_deposits import DepositsMeaning
 from ledger.proof.meaning_duplicates import Card, DuplicatesMeaning
@@ -71,6 +73,7 @@ class TradeMeaning:
     chargebacks: ChargebacksMeaning = field(init=False)
     duplicates: DuplicatesMeaning = field(init=False)
     credit: CreditMeaning = field(init=False)
+    codes: CodesMeaning = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with no money anywhere, and nothing ordered."""
@@ -83,6 +86,7 @@ class TradeMeaning:
         self.deposits = DepositsMeaning(self.complete, self.shops, self.terms, self.money)
         self.duplicates = DuplicatesMeaning(self.complete, self.escrow)
         self.credit = CreditMeaning(self.complete, self.terms, self.money)
+        self.codes = CodesMeaning(self.complete)
 
     def end(self) -> None:
         """Check that all effects of the last command came. Raises `Tampered`."""
@@ -91,6 +95,7 @@ class TradeMeaning:
         self.claims.end()
         self.deposits.end()
         self.duplicates.end()
+        self.codes.end()
 
     def _terms(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.terms.take(document, command)
@@ -256,6 +261,26 @@ class TradeMeaning:
     def _levelled(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.credit.level(document, command["body"])
 
+    def _code_revoked(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        reserved = self.orders.reserved.get(document["stream"])
+        self.codes.revoke(document, command, self._coded(document["stream"]), reserved)
+
+    def _code_asked(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.codes.ask(document, command)
+
+    def _code_verified(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.codes.verify(document, command["body"], self._coded(document["stream"]))
+
+    def _code_answered(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        body = command["body"]
+        stream = f"item/{body['item']}"
+        known = body["item"] is not None and stream in self.items
+        self.codes.answer(document, body, self._coded(stream) if known else None)
+
+    def _coded(self, item: str) -> Coded:
+        thing = self.items[item]
+        return Coded(thing.owner, thing.is_card)
+
     def _claim_followed(self, document: dict[str, Any], _command: dict[str, Any]) -> None:
         self.claims.follow(document)
 
@@ -297,6 +322,10 @@ TRADE_JUDGES: dict[str, _Judge] = {
     "credit-clawed-back/1": TradeMeaning._credited,
     "credit-redeemed/1": TradeMeaning._credited,
     "level-changed/1": TradeMeaning._levelled,
+    "code-revoked/1": TradeMeaning._code_revoked,
+    "code-asked/1": TradeMeaning._code_asked,
+    "code-verified/1": TradeMeaning._code_verified,
+    "check-answered/1": TradeMeaning._code_answered,
     "escrow-frozen/1": TradeMeaning._claim_followed,
     "escrow-settled/1": TradeMeaning._claim_followed,
     "duplicate-reported/1": TradeMeaning._reported,

@@ -19,6 +19,7 @@ from tests.js.test_js_orders import forged
 from tests.js.test_js_verifier import NODE, ours, said, theirs
 from tests.orders import order_of
 from tests.tamper.chargeback_cases import ALL, CHARGEBACK_CASES, GIVEN, charge, end
+from tests.tamper.code_cases import CODE_CASES, HONEST_CODES
 from tests.tamper.credit_cases import CREDIT_CASES
 from tests.tamper.deposit_cases import DEPOSIT_CASES
 from tests.tamper.duplicate_cases import DUPLICATE_CASES
@@ -102,6 +103,7 @@ HONEST: dict[str, Steps] = {
         charge({AWAITED: PRICE}, {"escrow/3": -PRICE, "external/alipay": PRICE}),
         end("lost", {}, AWAITED),
     ],
+    **HONEST_CODES,
 }
 FORGED: dict[str, Steps] = {
     **{name: steps for name, (_, steps) in ESCROW_CASES.items()},
@@ -109,6 +111,7 @@ FORGED: dict[str, Steps] = {
     **{name: steps for name, (_, steps) in DUPLICATE_CASES.items()},
     **{name: steps for name, (_, steps) in CHARGEBACK_CASES.items()},
     **{name: steps for name, (_, steps) in CREDIT_CASES.items()},
+    **{name: steps for name, (_, steps) in CODE_CASES.items()},
     "an acceptance after which the merchant holds another amount": [
         then_holds(lambda w: release(w, DELIVERED, released(DELIVERED)), "mia", PRICE)
     ],

@@ -8,11 +8,13 @@ begins, so lines are looked at then.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import datetime, timedelta
 from typing import Any
 
 Document = dict[str, Any]
 Line = tuple[str, int]
 
+GUESSES, DAY = 10, timedelta(days=1)
 NEVER_BELOW_ZERO = ("balance/", "escrow/", "deposit/")
 
 
@@ -28,6 +30,7 @@ class Promises:
         self.once: set[tuple[str, str]] = set()
         self.flagged: set[str] = set()
         self.backs: defaultdict[tuple[str, str], list[tuple[int, int, bool]]] = defaultdict(list)
+        self.wrong: defaultdict[str, list[datetime]] = defaultdict(list)
         self.command: Document = {}
 
     def read(self, entry: Document) -> None:
@@ -213,6 +216,36 @@ class Promises:
         self.first("revealed", entry["stream"])
         signer = self.command["signers"][0]["party"]
         assert signer == self.owners[entry["stream"]], f"{entry['stream']} is shown to a stranger"
+
+    # A code is new once, good until it is revoked, and guessed at ten times a day
+
+    def code_revoked(self, entry: Document) -> None:
+        self.first("revoked", entry["stream"])
+
+    def code_verified(self, entry: Document) -> None:
+        stream = entry["stream"]
+        assert ("revoked", stream) not in self.once, f"{stream} is verified and was revoked"
+        self.first("verified", stream)
+
+    def code_asked(self, entry: Document) -> None:
+        wrong, now = self.wrong[entry["stream"]], datetime.fromisoformat(entry["at"])
+        locked = len(wrong) >= GUESSES and now < wrong[0] + DAY
+        assert not locked, f"{entry['stream']} asks and is locked"
+
+    def check_answered(self, entry: Document) -> None:
+        stream, data, now = entry["stream"], entry["data"], datetime.fromisoformat(entry["at"])
+        self.first("answered", f"{stream} {data['check']}")
+        item = f"item/{self.command['body']['item']}"
+        if data["result"] == "valid":
+            assert ("verified", item) in self.once, f"{item} is valid and nobody wrote it down"
+            assert ("revoked", item) not in self.once, f"{item} is valid and was revoked"
+        elif data["result"] in {"invalid", "wrong_item"}:
+            if self.wrong[stream] and now >= self.wrong[stream][0] + DAY:
+                self.wrong[stream] = []
+            self.wrong[stream].append(now)
+        else:
+            owner = self.owners[item]
+            assert stream == f"checks/{owner}", f"{stream} learns what became of {item}"
 
     def first(self, what: str, of: str) -> None:
         assert (what, of) not in self.once, f"{of} is {what} twice"

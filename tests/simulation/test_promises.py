@@ -125,6 +125,38 @@ def flagged(name: str) -> list[Document]:
     ]
 
 
+def timed(made: Document, day: int = 22) -> Document:
+    """The same entry, at noon of a day."""
+    return made | {"at": f"2026-11-{day}T12:00:00.000000Z"}
+
+
+def asked(check: str = "q", day: int = 22) -> list[Document]:
+    """A question of eve's about a code."""
+    return [timed(entry("checks/eve", "code-asked", {}, body={}, by="eve"), day)]
+
+
+def answered(result: str, check: str = "q", *, own: bool, day: int = 22) -> Document:
+    """Its answer, which is about the red one, as an entry of its own or an effect."""
+    body = {"check": check, "item": "red", "party": "eve"} if own else None
+    data = {"check": check, "first_at": None, "result": result}
+    return timed(entry("checks/eve", "check-answered", data, body=body, by="system"), day)
+
+
+def code_verified(check: str = "q") -> Document:
+    """That the code of the red one is verified for the first time."""
+    body = {"check": check, "item": "red", "party": "eve"}
+    return timed(entry("item/red", "code-verified", {}, body=body, by="system"))
+
+
+def code_revoked() -> Document:
+    return timed(entry("item/red", "code-revoked", {}, body={"item": "red"}, by="shop"))
+
+
+def verified() -> list[Document]:
+    """Eve verifies the code of the red one."""
+    return [*asked(), code_verified(), answered("valid", own=False)]
+
+
 GOODS = [registered("red"), registered("blue")]
 PAID = [*GOODS, topped_up(), placed(), paid()]
 SOLD = [*PAID, delivered(1), sold("red", **{"from": "shop"})]
@@ -134,10 +166,16 @@ ALL_BACK = refunded(1, 10, *TO_BUYER)
 CLAIMED = [*PAID, *claimed(1)]
 CHARGED = [*SOLD, charged((FIRST, -10), (SALE, 10))]
 WON = ended("won", (SALE, -10), (FIRST, 10))
+LOCKED = [each for n in "abcdefghij" for each in (*asked(n), answered("invalid", n, own=True))]
 
 TRUE: dict[str, list[Document]] = {
     "bought, delivered, shown and released": [*SOLD, revealed(), released(1, *TO_SHOP)],
     "found twice after its sale": [*SOLD, *flagged("red"), revealed()],
+    "verified, guessed at and revoked": [
+        *[*GOODS, *verified(), *asked("r"), answered("valid", "r", own=True)],
+        *[*LOCKED, *asked("s", day=23), answered("wrong_item", "s", own=True, day=23)],
+        *[*asked("t", day=23), code_revoked()],
+    ],
     "refunded from escrow": [*PAID, ALL_BACK],
     "refunded after its release": [
         *SOLD,
@@ -224,6 +262,20 @@ FORGED: dict[str, list[Document]] = {
         *[*GOODS, *flagged("red"), placed()],
         entry("item/red", "item-reserved", {"order": "o"}),
     ],
+    "item/red is revoked twice": [*GOODS, *[code_revoked()] * 2],
+    "item/red is verified twice": [*GOODS, *verified(), *asked("r"), code_verified("r")],
+    "item/red is verified and was revoked": [*GOODS, code_revoked(), code_verified()],
+    "item/red is valid and nobody wrote it down": [*GOODS, *asked(), answered("valid", own=True)],
+    "item/red is valid and was revoked": [
+        *[*GOODS, *verified(), code_revoked(), *asked("r")],
+        answered("valid", "r", own=True),
+    ],
+    "checks/eve q is answered twice": [*GOODS, *asked(), *[answered("invalid", own=True)] * 2],
+    "checks/eve learns what became of item/red": [
+        *[*GOODS, *verified(), *asked("r")],
+        answered("already_verified", "r", own=True),
+    ],
+    "checks/eve asks and is locked": [*GOODS, *LOCKED, *asked("r")],
     "item/red is revealed twice": [*SOLD, revealed(), revealed()],
     "item/red is shown to a stranger": [*SOLD, revealed("shop")],
 }

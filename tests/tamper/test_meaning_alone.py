@@ -21,6 +21,7 @@ from ledger.rules.model import Fact, Given
 from ledger.rules.text import format_time
 from tests.js.exports import Forger
 from tests.tamper.chargeback_cases import CHARGEBACK_CASES
+from tests.tamper.code_cases import CODE_CASES
 from tests.tamper.credit_cases import CREDIT_CASES
 from tests.tamper.deposit_cases import DEPOSIT_CASES
 from tests.tamper.duplicate_cases import DUPLICATE_CASES
@@ -219,6 +220,7 @@ CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
     **DUPLICATE_CASES,
     **CHARGEBACK_CASES,
     **CREDIT_CASES,
+    **CODE_CASES,
 }
 
 
