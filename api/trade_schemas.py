@@ -71,7 +71,7 @@ class MerchantDeposit(Shape):
     requested_at: str | None
     due: str | None = Field(description="When that may be paid back at the earliest")
     forfeited: list[Money] = Field(description="What was taken from it for good")
-    claims: int = Field(description="How many claims on what it sold are open")
+    claims: int = Field(description="How many claims and chargebacks on what it sold are open")
     head_index: int | None = Field(description="Null where nothing was ever written of it")
 
 

@@ -101,7 +101,7 @@ def withdraw(merchant: Merchant, *, folder: Dir, as_json: Json = False) -> None:
 
 @app.command("show")
 def show(merchant: Merchant, *, folder: Dir, as_json: Json = False) -> None:
-    """Show what a deposit holds, what was asked back, and how many claims block it."""
+    """Show what a deposit holds, what was asked back, and how many claims and cases block it."""
     out = Output(as_json=as_json)
     with LedgerFolder.open(folder, read_only=True) as house:
         document = _document(house, merchant)

@@ -54,7 +54,7 @@ async def get_merchant(request: Request, rooms: Here, id: str) -> Response:  # n
     openapi_extra=PUBLIC,
 )
 async def get_deposit(request: Request, rooms: Here, id: str) -> Response:  # noqa: A002
-    """Read what a deposit holds, what of it was asked back, and how many claims are open."""
+    """Read what a deposit holds, what of it was asked back, and what is open on it."""
     read_query(request)
     party = check_id(id, field="path.id")
     return await _answer(request, rooms, await rooms.read(_deposit, rooms, party))

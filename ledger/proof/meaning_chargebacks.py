@@ -3,7 +3,8 @@
   chargebacks  a cashier that is no side of an order says what a provider took of its lines: out of
                escrow, or of what a merchant got, which then owes it less the fee; never more than
                is there, nothing leaves a line while a case of it is open, and a case ends once:
-               all of it is given back where it was taken, or nothing
+               all of it is given back where it was taken, or nothing; the deposits of its lines'
+               merchants count it while it is open
 
 Specification: docs/spec.md section 11.
 """
@@ -39,8 +40,8 @@ class ChargebacksMeaning:
     escrow: EscrowMeaning
     cases: dict[tuple[str, str], _Case] = field(default_factory=dict)
 
-    def take(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        """Check the entry of a chargeback that was received.
+    def take(self, document: dict[str, Any], command: dict[str, Any]) -> list[str]:
+        """Check the entry of a chargeback that was received; returns the merchants of its lines.
 
         Raises:
             Tampered: An invariant breaks.
@@ -65,9 +66,10 @@ class ChargebacksMeaning:
             line.claims.add(body["case"])
         self.cases[name, body["case"]] = case
         self.escrow.check_postings(name, right, document["data"]["postings"], "chargebacks")
+        return self._merchants(name, case)
 
-    def end(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        """Check the entry of a chargeback that was won or lost.
+    def end(self, document: dict[str, Any], command: dict[str, Any]) -> list[str]:
+        """Check the entry of a chargeback that was won or lost; returns the merchants again.
 
         Raises:
             Tampered: An invariant breaks.
@@ -92,6 +94,10 @@ class ChargebacksMeaning:
             if not line.released and line.claims.isdisjoint(others):
                 gone.append(part.line)
         self.escrow.expect_freed(name, gone if body["stage"] == "lost" else ())
+        return self._merchants(name, case)
+
+    def _merchants(self, name: str, case: _Case) -> list[str]:
+        return sorted({self.escrow.line(name, part.line).merchant for part in case.parts})
 
     def _check_cashier(self, name: str, command: dict[str, Any]) -> None:
         signer = command["signers"][0]["party"]

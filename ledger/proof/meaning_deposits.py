@@ -2,7 +2,8 @@
 
   deposits    a merchant agrees to the trade policy in force, moves its own money there, and asks
               for one part at a time of what is available; that part alone is paid back, after the
-              cool-down that was agreed, with no claim open on what it sold and the minimum left;
+              cool-down that was agreed, with no claim or chargeback open on what it sold and the
+              minimum left;
               what an entry says of a deposit is what the account holds and what was asked of it
 
 With a partial log nothing of it is judged. Specification: docs/spec.md section 11.
@@ -33,14 +34,14 @@ class _Deposit:
 
 @dataclass(slots=True)
 class DepositsMeaning:
-    """The deposits so far, and the one that must say of a claim next."""
+    """The deposits so far, and those that must say of a claim or chargeback next."""
 
     complete: bool
     shops: ShopsMeaning
     terms: TermsMeaning
     money: MoneyMeaning
     deposits: dict[str, _Deposit] = field(default_factory=dict)
-    due: str | None = None
+    due: list[str] = field(default_factory=list)
 
     def agree(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         """Check the entry of an `agree-deposit/1`.
@@ -119,33 +120,33 @@ class DepositsMeaning:
                 raise _broken("a deposit was paid back below its minimum", least["amount"], found)
 
     def count(self, merchant: str, change: int) -> None:
-        """Remember that a claim on what a merchant sold opened (1) or closed (-1)."""
+        """Remember that something on what a merchant sold opened (1) or closed (-1)."""
         self.deposits.setdefault(merchant, _Deposit()).claims += change
-        self.due = merchant
+        self.due.append(merchant)
 
     def claimed(self, document: dict[str, Any]) -> None:
-        """Check what a deposit says when a claim opened or closed: an effect of that command.
+        """Check what a deposit says when something opened or closed: an effect of that command.
 
         Raises:
             Tampered: It says something else.
 
         """
         name = document["stream"].removeprefix("deposit/")
-        if name != self.due:
-            raise _broken("another deposit says of a claim", self.due, name)
-        self.due = None
+        if name not in self.due:
+            raise _broken("another deposit says of a claim", min(self.due, default=None), name)
+        self.due.remove(name)
         self._check_said(document, name)
 
     def end(self) -> None:
-        """Check that the deposit of the last claim said so.
+        """Check that the deposits of the last claim or chargeback said so.
 
         Raises:
             Tampered: It did not.
 
         """
-        if self.due is not None and self.complete:
-            raise _broken("a claim and the deposit does not say so", self.due, None)
-        self.due = None
+        if self.due and self.complete:
+            raise _broken("a claim and the deposit does not say so", self.due[0], None)
+        self.due.clear()
 
     def check_accounts(self, document: dict[str, Any]) -> None:
         """Check that an entry's postings touch no deposit but its own.

@@ -234,11 +234,13 @@ class TradeMeaning:
         self._moved(document, command)
 
     def _charged_back(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        self.chargebacks.take(document, command)
+        for merchant in self.chargebacks.take(document, command):
+            self.deposits.count(merchant, 1)
         self._moved(document, command)
 
     def _chargeback_ended(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        self.chargebacks.end(document, command)
+        for merchant in self.chargebacks.end(document, command):
+            self.deposits.count(merchant, -1)
         self._moved(document, command)
 
     def _deposit_agreed(self, document: dict[str, Any], command: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """Chargebacks: a provider takes back what a buyer paid, and gives it again if the shop is right.
 
 What is still in escrow is taken from there; what went to a merchant is owed by it, less the fee,
-which the platform gives back. While a case is open its lines are frozen. So a chargeback and a
-refund never both pay. Specification: docs/spec.md section 9.22.
+which the platform gives back. While a case is open its lines are frozen, and counted against the
+deposits of their merchants. So a chargeback and a refund never both pay. Specification:
+docs/spec.md section 9.22.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from ledger.rules import schema
 from ledger.rules.delivery import lines_named
+from ledger.rules.deposits import claim_counted
 from ledger.rules.entries import Entry
 from ledger.rules.errors import Malformed, TooLarge, WrongSigners
 from ledger.rules.escrow import line_number, written_postings
@@ -69,7 +71,14 @@ def _received(given: Given, order: Order) -> list[Fact]:
         changes[f"external/{body['provider']}"] += part.amount
         _take(changes, body["order"], line, part, 1)
     data = {"postings": written_postings(order, changes)}
-    return [Fact(order_stream(body["order"]), "chargeback-recorded/1", data)]
+    own = Fact(order_stream(body["order"]), "chargeback-recorded/1", data)
+    return [own, *_counted(given, lines, 1)]
+
+
+def _counted(given: Given, lines: list[Line], change: int) -> list[Fact]:
+    """Write what follows for the deposits of the lines' merchants, each once."""
+    merchants = sorted({line.merchant for line in lines})
+    return [claim_counted(given, merchant, change) for merchant in merchants]
 
 
 def _parts(order: Order, named: list[dict[str, Any]]) -> tuple[Back, ...]:
@@ -128,7 +137,7 @@ def _ended(given: Given, order: Order, case: Case) -> list[Fact]:
         gone = _gone(order, case)
     data = {"postings": written_postings(order, changes)}
     own = Fact(order_stream(body["order"]), "chargeback-ended/1", data)
-    return [own, *freed(tuple(gone))]
+    return [own, *freed(tuple(gone)), *_counted(given, lines, -1)]
 
 
 def _gone(order: Order, lost: Case) -> list[Line]:

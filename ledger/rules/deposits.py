@@ -2,7 +2,8 @@
 
 The merchant agrees to a trade policy's terms of deposits, moves money there from its balance, and
 asks back what it wants. What it asked for is reserved at once and no longer available, and is paid
-back after the cool-down, while no claim on what it sold is open and the rest is the minimum.
+back after the cool-down, while no claim or chargeback on what it sold is open and the rest is the
+minimum.
 Every entry says the whole deposit. Specification: docs/spec.md section 9.18.
 """
 
@@ -63,7 +64,7 @@ def as_deposit(state: State | None) -> Deposit:
 
 
 def claim_counted(given: Given, merchant: str, change: int) -> Fact:
-    """Write what follows for a merchant's deposit when a claim opens (1) or closes (-1).
+    """Write what follows for a deposit when a claim or a chargeback opens (1) or closes (-1).
 
     Where the view does not know accounts, what the deposit holds is left unjudged.
     """
@@ -159,7 +160,9 @@ def _check_free(given: Given, merchant: Merchant, before: Deposit) -> None:
         raise WithdrawalBlocked("the cool-down is not over", reason=COOL_DOWN, due=format_time(due))
     if before.claims:
         raise WithdrawalBlocked(
-            "claims on what the merchant sold are open", reason=OPEN_CLAIMS, claims=before.claims
+            "claims or chargebacks on what the merchant sold are open",
+            reason=OPEN_CLAIMS,
+            claims=before.claims,
         )
     # Who may sell nothing any more leaves with all of it.
     sells = any(each.until > given.at for each in merchant.qualified)
@@ -312,6 +315,9 @@ EVENTS = (
     ),
     EventType("deposit-reserved/1", _SAID, _after, "a merchant asked for a part of its deposit"),
     EventType(
-        "deposit-claimed/1", _SAID, _after, "a claim on what a merchant sold opened or closed"
+        "deposit-claimed/1",
+        _SAID,
+        _after,
+        "a claim or a chargeback on what a merchant sold opened or closed",
     ),
 )

@@ -150,8 +150,8 @@ class Agreed(NamedTuple):
 class Deposit(NamedTuple):
     """A merchant's deposit: what stands for its promises, what it asked back, what was taken.
 
-    Amounts are by currency, as those of accounts. `claims` counts the open ones on what it sold;
-    `requested_at` (microseconds) is when it asked for what is reserved.
+    Amounts are by currency, as those of accounts. `claims` counts what is open on what it sold,
+    chargebacks too; `requested_at` (microseconds) is when it asked for what is reserved.
     """
 
     available: tuple[tuple[str, int], ...] = ()

@@ -1,5 +1,6 @@
 // Chargebacks: docs/spec.md section 9.22.
 
+import { claimCounted } from "./deposits.mjs";
 import * as f from "./forms.mjs";
 import { ascending, feeOn, holds, lineNumber, lineOf, settled, written } from "./escrow.mjs";
 import { freed, orderStream, theOrder } from "./orders.mjs";
@@ -28,7 +29,12 @@ const partsOf = (order, body) =>
     return { amount: BigInt(amount), inEscrow, line };
   });
 
-function received({ body }, order) {
+const counted = (ledger, lines, change) =>
+  [...new Set(lines.map((line) => line.merchant))]
+    .sort()
+    .map((merchant) => claimCounted(ledger, merchant, change));
+
+function received({ body, ledger }, order) {
   need(!order.cases.has(body.case), "chargeback-exists");
   need(!order.lines.some((line) => line.claims.includes(body.case)), "chargeback-exists");
   need(order.cases.size < 8, "too-large");
@@ -42,11 +48,12 @@ function received({ body }, order) {
     need(amount <= (inEscrow ? holds(line) : line.released), "chargeback-too-large");
   }
   const postings = moving(body, order, parts, 1n);
-  return [[orderStream(body), "chargeback-recorded/1", { postings }]];
+  const lines = parts.map((part) => lineOf(order, part.line));
+  return [[orderStream(body), "chargeback-recorded/1", { postings }], ...counted(ledger, lines, 1)];
 }
 
 function record(given) {
-  const { body, signers } = given;
+  const { body, ledger, signers } = given;
   const order = theOrder(given);
   const sides = [order.buyer, ...order.lines.map((line) => line.merchant)];
   need(!sides.includes(signers[0].party), "wrong-signers");
@@ -62,7 +69,8 @@ function record(given) {
   const isGone = (line) =>
     line.state === "charged-back" && line.inspectBy === null && !waits(line);
   const gone = won ? [] : lines.filter(isGone);
-  return [[orderStream(body), "chargeback-ended/1", { postings }], ...freed(gone)];
+  const own = [orderStream(body), "chargeback-ended/1", { postings }];
+  return [own, ...freed(gone), ...counted(ledger, lines, -1)];
 }
 
 /** The kinds of this section. */

@@ -33,7 +33,8 @@ class Chargebacks(Credit):
                 waits = [one for one in cases if one in line["claims"] and one != body["case"]]
                 freed += [] if waits else [self.freed(order, number)]
         data = {"postings": self.written(order, moved)}
-        return [("order/" + body["order"], "chargeback-ended/1", data), *freed]
+        own = ("order/" + body["order"], "chargeback-ended/1", data)
+        return [own, *freed, *self.case_counted(order, [one[0] for one in case["parts"]], -1)]
 
     def charge(self, body: Document, order: Document, cases: Document) -> list[Fact]:
         claims = [one for line in order["lines"] for one in line.get("claims", [])]
@@ -49,7 +50,13 @@ class Chargebacks(Credit):
             need(int(one["amount"]) <= (held or line["released"]), "chargeback-too-large")
             self.taken(moved, body, (one["line"], int(one["amount"]), bool(held)))
         data = {"postings": self.written(order, moved)}
-        return [("order/" + body["order"], "chargeback-recorded/1", data)]
+        own = ("order/" + body["order"], "chargeback-recorded/1", data)
+        return [own, *self.case_counted(order, [one["line"] for one in body["lines"]], 1)]
+
+    def case_counted(self, order: Document, numbers: list[int], change: int) -> list[Fact]:
+        """Say that the deposits of who sold these lines count one case more or less."""
+        sellers = {order["lines"][number - 1]["merchant"] for number in numbers}
+        return [self.claim_counted(seller, change) for seller in sorted(sellers)]
 
     def taken(self, moved: Counter[str], body: Document, part: tuple[int, int, bool]) -> None:
         """Take a part of a line back: out of escrow, or of what its merchant then owes."""

@@ -33,6 +33,11 @@ class Deposits(Orders):
         for claim in self.claims.values():
             line = self.orders[claim["order"]]["lines"][claim["line"] - 1]
             found += claim["open"] and line["merchant"] == name
+        for order, cases in self.cases.items():
+            lines = self.orders[order]["lines"]
+            for case in cases.values():
+                sellers = {lines[number - 1]["merchant"] for number, _, _ in case["parts"]}
+                found += case["open"] and name in sellers
         return found
 
     def deposited(

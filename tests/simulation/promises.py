@@ -70,10 +70,12 @@ class Promises:
         assert open_ == closing, f"money leaves {account}, which is claimed"
 
     def check_unclaimed(self, merchant: str, entry: Document) -> None:
-        """A deposit leaves while nobody claims anything that its merchant sold."""
+        """A deposit leaves while nobody claims or disputes anything that its merchant sold."""
         sold = [line for line in self.lines.values() if line["merchant"] == merchant]
         claimed = any(line["claims"] for line in sold)
         assert not claimed, f"deposit/{merchant} leaves while a claim is open"
+        disputed = any(line["cases"] for line in sold)
+        assert not disputed, f"deposit/{merchant} leaves while a provider disputes a sale"
         elsewhere = entry["stream"] != f"deposit/{merchant}"
         assert not elsewhere, f"deposit/{merchant} leaves by an entry of {entry['stream']}"
 

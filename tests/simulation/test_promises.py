@@ -202,6 +202,9 @@ TRUE: dict[str, list[Document]] = {
         ended("lost"),
     ],
     "a deposit that is paid in and out": [deposited(5, SALE), *PAID, deposited(-5, SHOP)],
+    "a deposit that is paid out after a chargeback": [
+        *[deposited(5, SALE), *CHARGED, WON, deposited(-5, SHOP)],
+    ],
     "imported once more": [
         entry("item/old", "sale-imported", {"owner": "a"}, body={}),
         entry("item/old", "sale-imported", {"owner": "b"}, body={}),
@@ -216,6 +219,9 @@ FORGED: dict[str, list[Document]] = {
         deposited(5, SALE),
         *CLAIMED,
         deposited(-5, SHOP),
+    ],
+    "deposit/shop leaves while a provider disputes a sale": [
+        *[deposited(5, SALE), *CHARGED, deposited(-5, SHOP)],
     ],
     "deposit/shop leaves by an entry of balance/shop": [
         deposited(5, SALE),

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ledger.rules.model import Fact
 from tests.chargebacks import chargeback_draft
+from tests.deposits import claim_counted
 from tests.orders import order_of
 from tests.tamper.escrow_cases import (
     AWAITED,
@@ -41,7 +42,8 @@ def charge(parts: dict[int, int], moved: Moved, *, by: tuple[str, str] = ("kay",
         name, signer = order(world), world.signs(*by)
         draft = chargeback_draft(world, name, FRESH, "received", parts, by=signer)
         data = {"postings": postings(world, moved)}
-        return draft, [Fact(f"order/{name}", "chargeback-recorded/1", data)]
+        own = Fact(f"order/{name}", "chargeback-recorded/1", data)
+        return draft, [own, claim_counted(world, "mia", 1)]
 
     return act
 
@@ -55,20 +57,33 @@ def end(stage: str, moved: Moved, *freed: int) -> Act:
         data = {"postings": postings(world, moved)}
         own = Fact(f"order/{name}", "chargeback-ended/1", data)
         items = [order_of(world, name).lines[number - 1].item for number in freed]
-        return draft, [own, *(Fact(f"item/{item}", "item-freed/1", {}) for item in items)]
+        gone = [Fact(f"item/{item}", "item-freed/1", {}) for item in items]
+        # The world does not hold the case, which the step before received.
+        return draft, [own, *gone, claim_counted(world, "mia", 0)]
 
     return act
 
 
 def of_another_order(world: World) -> Step:
     """Take the escrow of another order for a case of this one."""
-    draft, (fact,) = charge({DELIVERED: PRICE}, TAKEN)(world)
+    draft, (fact, *counted) = charge({DELIVERED: PRICE}, TAKEN)(world)
     other = orders(world)[0]
     moved = [
         {**each, "account": each["account"].replace(order(world), other)}
         for each in fact.data["postings"]
     ]
-    return draft, [fact._replace(data={"postings": sorted(moved, key=lambda one: one["account"])})]
+    own = fact._replace(data={"postings": sorted(moved, key=lambda one: one["account"])})
+    return draft, [own, *counted]
+
+
+def counting(act: Act, more: int) -> Act:
+    """Let the merchant's deposit say that so many more are open than before all steps."""
+
+    def other(world: World) -> Step:
+        draft, facts = act(world)
+        return draft, [*facts[:-1], claim_counted(world, "mia", more)]
+
+    return other
 
 
 def renamed(act: Act) -> Act:
@@ -109,6 +124,11 @@ CHARGEBACK_CASES: dict[str, tuple[str, Steps]] = {
             charge({DELIVERED: 5}, {"escrow/1": -5, "external/alipay": 5}),
             lambda w: release(w, DELIVERED, released(DELIVERED)),
         ],
+    ),
+    "a deposit that does not count what a provider disputes": ("deposits", [counting(ALL, 0)]),
+    "a deposit that still counts a case that was lost": (
+        "deposits",
+        [ALL, counting(end("lost", {}), 1)],
     ),
     "a chargeback that the buyer records": (
         "roles",

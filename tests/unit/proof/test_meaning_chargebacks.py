@@ -143,6 +143,18 @@ def test_it_is_taken_out_of_escrow_and_nowhere_else() -> None:
     assert fault(lambda: end(other, "lost", given(TAKEN)))[0] == "escrow went elsewhere"
 
 
+@pytest.mark.parametrize("stage", ["won", "lost"])
+def test_who_sold_the_lines_is_named_once_at_the_start_and_at_the_end(stage: str) -> None:
+    meaning = on(delivered())
+    lines = [{"amount": "1", "line": 1}, {"amount": "1", "line": 2}]
+    moved = {HELD: -1, f"escrow/{ORDER}/2": -1, "external/alipay": 2}
+    document = {"at": NOON, "data": {"postings": postings(moved)}, "stream": NAME}
+    assert meaning.take(document, command("received", ONE, lines, "kay")) == ["mia"]
+    back = given(moved) if stage == "won" else {}
+    document = {"at": NOON, "data": {"postings": postings(back)}, "stream": NAME}
+    assert meaning.end(document, command(stage, ONE, [], "kay")) == ["mia"]
+
+
 @pytest.mark.parametrize("by", ["bob", "mia"])
 def test_no_side_of_an_order_records_its_chargeback(by: str) -> None:
     message = "a side of an order recorded its chargeback"

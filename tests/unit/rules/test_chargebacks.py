@@ -9,8 +9,11 @@ import pytest
 from ledger.rules import errors, trade_errors
 from ledger.rules.chargebacks import CASES_MAX
 from ledger.rules.compose import Draft, uuid7
-from ledger.rules.model import Fact
+from ledger.rules.deposits import OPEN_CLAIMS
+from ledger.rules.model import UNJUDGED, Fact
 from ledger.rules.order_state import CHARGED_BACK, HELD, REFUNDED, RELEASED, SPLIT
+from ledger.rules.trade_state import Deposit
+from tests.unit.rules.depositing import HAS, deposit, depositing, funded, topped_up
 from tests.unit.rules.escrowing import (
     BOTH,
     CLAIMS,
@@ -56,12 +59,16 @@ def ending(small: Small, stage: str, case: int = 0, provider: str = "alipay") ->
 
 
 def moved(small: Small, draft: Draft) -> list[dict[str, str]]:
-    """The postings of what is derived, all of which is on the order but for freed items."""
+    """The postings of what is derived, all of which is on the order: what follows moves nothing."""
     own, *rest = small.derive(small.command(draft))
     assert (own.stream, own.type in {RECEIVED, ENDED}) == (STREAM, True)
-    assert {fact.type for fact in rest} <= {"item-freed/1"}
+    assert {fact.type for fact in rest} <= {"item-freed/1", "deposit-claimed/1"}
     found: list[dict[str, str]] = own.data["postings"]
     return found
+
+
+def types_of(small: Small, draft: Draft) -> list[str]:
+    return [fact.type for fact in small.derive(small.command(draft))]
 
 
 def accepted() -> Small:
@@ -129,7 +136,8 @@ def test_what_is_lost_moves_nothing_and_frees_an_item_that_was_never_delivered()
     facts = small.derive(small.command(ending(small, "lost")))
 
     freed = Fact(f"item/{ITEMS[0]}", "item-freed/1", {})
-    assert facts == [Fact(STREAM, ENDED, {"postings": []}), freed]
+    assert facts[:-1] == [Fact(STREAM, ENDED, {"postings": []}), freed]
+    assert (facts[-1].stream, facts[-1].type) == ("deposit/shop", "deposit-claimed/1")
     small.do(ending(small, "lost"))
     assert reserved_for(small, ITEMS[0]) is None
     assert [line.claims for line in lines_of(small)] == [(), ()]
@@ -141,7 +149,7 @@ def test_an_item_is_freed_once_by_the_last_of_two_cases() -> None:
     small = paid()
     small.do(charging(small, (1, 4000)))
     small.do(charging(small, (1, PRICE - 4000), case=1))
-    assert len(small.derive(small.command(ending(small, "lost")))) == 1
+    assert types_of(small, ending(small, "lost")) == [ENDED, "deposit-claimed/1"]
     small.do(ending(small, "lost"))
     assert reserved_for(small, ITEMS[0]) == ORDER
     small.do(ending(small, "lost", case=1))
@@ -152,7 +160,7 @@ def test_an_item_is_freed_once_by_the_last_of_two_cases() -> None:
 def test_a_card_that_was_delivered_is_the_buyers_whatever_is_lost() -> None:
     small = delivered()
     small.do(charging(small, (1, PRICE)))
-    assert len(small.derive(small.command(ending(small, "lost")))) == 1
+    assert types_of(small, ending(small, "lost")) == [ENDED, "deposit-claimed/1"]
 
 
 def test_what_fell_due_while_a_case_was_open_is_due_when_it_ends() -> None:
@@ -218,8 +226,11 @@ def test_a_claim_on_what_a_provider_took_frees_no_item() -> None:
     small.do(charging(small, (1, PRICE)))
     small.do(ending(small, "lost"))
     assert reserved_for(small, ITEMS[0]) is None
-    types = [fact.type for fact in small.derive(small.command(closing(small, "refund")))]
-    assert types == ["claim-closed/1", "escrow-settled/1", "deposit-claimed/1"]
+    assert types_of(small, closing(small, "refund")) == [
+        "claim-closed/1",
+        "escrow-settled/1",
+        "deposit-claimed/1",
+    ]
 
 
 def test_a_claim_and_a_case_of_a_line_never_bear_the_same_number() -> None:
@@ -235,6 +246,39 @@ def test_a_claim_and_a_case_of_a_line_never_bear_the_same_number() -> None:
     copied = renamed(small, "open-claim/1", ("bob", "buyer"), body)
     error = refused(small, copied, trade_errors.ClaimExists)
     assert error.evidence == {"claim": CASES[0]}
+
+
+@pytest.mark.parametrize("stage", ["won", "lost"])
+def test_a_case_is_counted_by_its_merchants_deposit_once_until_it_ends(stage: str) -> None:
+    small = delivered()
+    small.do(charging(small, (1, 5), (2, 5)))
+    assert deposit(small) == Deposit(claims=1)
+    small.do(charging(small, (1, 5), case=1))
+    assert deposit(small) == Deposit(claims=2)
+    small.do(ending(small, stage))
+    assert deposit(small) == Deposit(claims=1)
+
+
+def test_a_deposit_is_not_paid_back_while_a_case_is_open() -> None:
+    small = accepted()
+    topped_up(small, "shop", HAS)
+    funded(2_000, small)
+    small.do(depositing(small, "request", amount=500))
+    small.do(charging(small, (1, PRICE)))
+    small.at += HOUR_US
+    error = refused(small, depositing(small, "withdraw"), trade_errors.WithdrawalBlocked)
+    assert error.evidence == {"reason": OPEN_CLAIMS, "claims": 1}
+    small.do(ending(small, "won"))
+    small.do(depositing(small, "withdraw"))
+
+    assert deposit(small).reserved == ()
+
+
+def test_without_accounts_what_a_case_leaves_of_a_deposit_is_unjudged() -> None:
+    small = delivered()
+    small.knows_accounts = lambda: False  # type: ignore[method-assign]
+    unjudged = Fact("deposit/shop", "deposit-claimed/1", UNJUDGED)
+    assert small.derive(small.command(charging(small, (1, 5))))[1:] == [unjudged]
 
 
 @pytest.mark.parametrize("by", ["bob", "shop"])
