@@ -86,7 +86,8 @@ class TradeHistories(DepositHistories, ChargebackHistories, DuplicateHistories, 
     def commitments(self, dice: Random, body: dict[str, Any]) -> dict[str, str]:
         key = self.some_key(dice)
         card = Opening(key, self.world.dice(32))
-        code = Opening(f"C0DE{len(self.made)}", self.world.dice(32))
+        letters = "".join("ABCDEFGHIJ"[int(digit)] for digit in f"{len(self.made):020}")
+        code = Opening(letters, self.world.dice(32))
         self.openings = {
             "card": write_opening("card", card),
             "code": write_opening("code", code),
