@@ -14,6 +14,7 @@ from functools import partial
 from api.codes import Answerer
 from api.delivering import deliver_paid
 from api.duplicates import sold_by
+from api.earning import Earner
 from api.house import House
 from api.labelling import Labeller
 from api.levelling import Leveller
@@ -64,6 +65,7 @@ class Keeper:
         self._labeller = Labeller(house)
         self._leveller = Leveller(house)
         self._answerer = Answerer(house)
+        self._earner = Earner(house)
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -114,6 +116,7 @@ class Keeper:
             await self._step("timers", partial(fire_due, self._house))
             await self._step("answers", self._answerer.keep_up)
             await self._step("labels", self._labeller.keep_up)
+            await self._step("earnings", self._earner.keep_up)
             await self._step("levels", self._leveller.keep_up)
             await self._step("delivery", self._deliver)
         # Also on a disk that is nearly full: what was promised is published.

@@ -24,7 +24,7 @@ from ledger.submission import Submission
 
 # What decides about levels, and the levels themselves.
 _DECIDING: Final = (
-    *("credit-granted/1", "credit-clawed-back/1", "credit-redeemed/1"),
+    *("credit-granted/1", "credit-clawed-back/1", "credit-redeemed/1", "credit-earned/1"),
     *("trade-policy-published/1", "level-changed/1"),
 )
 _CREDIT: Final = "credit/"

@@ -57,6 +57,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "command-cancelled": ("The command was cancelled", "该命令已被取消"),
     "command-conflict": ("This command id was used for other bytes", "该命令编号已用于其他内容"),
     "copy-differs": ("Two copies differ", "两份副本不一致"),
+    "credit-not-earned": ("The line has not earned this", "该订单行未产生此信用或积分"),
     "credit-too-low": ("The member does not have as much", "会员的信用或积分不足"),
     "currency-mixed": ("The order is in another currency", "订单使用另一种货币"),
     "database-damaged": ("The database is damaged", "数据库已损坏"),

@@ -33,6 +33,7 @@ TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
     trade.CardRevealed: _CLASH,
     trade.CardSold: _CLASH,
     trade.ClassWithoutTerms: _NEVER,
+    trade.CreditNotEarned: _CLASH,
     trade.CreditTooLow: _CLASH,
     trade.CurrencyMixed: _NEVER,
     trade.DeliveryLate: _CLASH,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.application import Accepted
-from ledger.rules.compose import Draft, Sealing
-from ledger.rules.state import Party
+from ledger.rules.compose import Draft, Sealing, compose
+from ledger.rules.earning import KIND as EARN
+from ledger.rules.earning import earned, earning_id
+from ledger.rules.state import Party, Terms
 from ledger.rules.trade_state import Credit
+from tests.orders import order_of
 from tests.worlds import World
 
 
@@ -42,6 +45,40 @@ def claw_back(world: World, party: str, cashier: str, amount: int, unit: str) ->
 def redeem_credit(world: World, party: str, amount: int, unit: str) -> Accepted:
     """Let a member redeem credit or points."""
     return world.submit(credit_draft(world, "redeem-credit/1", party, party, amount, unit))
+
+
+def earned_by(world: World, order: str, line: int, unit: str = "CREDIT") -> int:
+    """How much a line of an order has earned its buyer by now."""
+    found, policies = order_of(world, order), world.ledger.stream("policy/trade")
+    assert policies is not None
+    assert isinstance(policies.state, Terms)
+    pinned = policies.state.of(found.terms)
+    return earned(found.lines[line - 1], None if pinned is None else pinned.document, unit)
+
+
+def earning_draft(
+    world: World,
+    order: str,
+    line: int,
+    amount: int,
+    unit: str = "CREDIT",
+    *,
+    party: str | None = None,
+) -> Draft:
+    """Draft that a line of an order earned its buyer so much."""
+    buyer = party or order_of(world, order).buyer
+    body = credit_body(buyer, amount, unit, order=order) | {"line": line}
+    return Draft(EARN, "system", [world.signs("system", "system")], body)
+
+
+def earn_credit(world: World, order: str, line: int, unit: str = "CREDIT") -> Accepted:
+    """Let the ledger give a buyer what a line earned."""
+    draft = earning_draft(world, order, line, earned_by(world, order, line, unit), unit)
+    command = compose(world.context(), earning_id(order, line, unit), draft)
+    (outcome,) = world.send(world.sign(command))
+    if not isinstance(outcome, Accepted):
+        raise outcome
+    return outcome
 
 
 def level_draft(world: World, party: str, level: str) -> Draft:

@@ -14,7 +14,7 @@ from ledger.log.reader import LogReader
 from ledger.rules.text import b64encode
 from tests.chargebacks import charge_back, end_chargeback
 from tests.codes import ask, ask_and_answer, revoke_code
-from tests.credit import claw_back, grant_credit, redeem_credit, update_level
+from tests.credit import claw_back, earn_credit, grant_credit, redeem_credit, update_level
 from tests.databases import sqlite_file_url
 from tests.deposits import (
     COOL_DOWN_US,
@@ -45,6 +45,8 @@ from tests.worlds import World
 
 SEED = "golden-trade"
 DAY_US = 24 * HOUR_US
+EARNING = "mias/paid-12"
+"""The card whose line has earned its buyer credit and points."""
 
 
 def write_golden_trade(folder: Path, log: Path) -> None:
@@ -174,13 +176,18 @@ def _deposit(world: World) -> None:
 
 
 def _credit(world: World) -> None:
-    """A member is given credit and rises, redeems points, and owes those that are taken back."""
+    """A member is given credit, rises, redeems points, owes some; another earns by an order."""
     grant_credit(world, "ben", "kay", 12_000, "CREDIT")
     update_level(world, "ben", "vip")
     grant_credit(world, "ben", "kay", 300, "POINTS")
     redeem_credit(world, "ben", 120, "POINTS")
     claw_back(world, "ben", "kay", 500, "POINTS")
     grant_credit(world, "ben", "kay", 400, "POINTS")
+    sold = world.item(EARNING).goods
+    assert sold is not None
+    assert sold.sold is not None
+    earn_credit(world, sold.sold, 1)
+    earn_credit(world, sold.sold, 1, "POINTS")
 
 
 def _escrow(world: World) -> None:

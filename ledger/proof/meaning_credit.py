@@ -2,8 +2,9 @@
 
   credit   credit and points lie on `credit/` of a member, on `issued` and on `receivable/` alone,
            and no money lies there beside what a merchant owes; another party gives them and takes
-           them back, the member itself redeems no more than it has; what cannot be taken back is
-           owed and comes off what is given next; an entry says what the accounts hold
+           them back, the member itself redeems no more than it has; a line of an order earns its
+           buyer what the trade policy says, once it has ended and once alone; what cannot be taken
+           back is owed and comes off what is given next; an entry says what the accounts hold
   level    a member has the level that the trade policy in force gives it by its credit, each change
            is one, and an order keeps the one that its buyer has
 
@@ -19,10 +20,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from ledger.proof.errors import Tampered
+from ledger.proof.meaning_escrow import Line
 from ledger.proof.meaning_money import MoneyMeaning
 from ledger.proof.meaning_terms import TermsMeaning
 
 _UNITS: Final = ("CREDIT", "POINTS")
+_GIVEN: Final = ("earn-credit/1", "grant-credit/1")
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class CreditMeaning:
     terms: TermsMeaning
     money: MoneyMeaning
     levels: dict[str, str] = field(default_factory=dict)
+    earned: set[tuple[str, int, str]] = field(default_factory=set)
 
     def check_accounts(self, document: dict[str, Any]) -> None:
         """Check that an entry's postings mix no units with money.
@@ -68,7 +72,7 @@ class CreditMeaning:
             raise _broken("another party decided about credit", name, signer)
         moved = Counter({each["account"]: int(each["amount"]) for each in _postings(document)})
         amount = int(body["amount"])
-        issued = -amount if kind == "grant-credit/1" else amount
+        issued = -amount if kind in _GIVEN else amount
         if moved["issued"] != issued or {each["currency"] for each in _postings(document)} != {
             body["unit"]
         }:
@@ -76,6 +80,28 @@ class CreditMeaning:
         if self.complete:
             self._check_sides(document, name, body["unit"], moved)
             self._check_said(document, name)
+
+    def earn(self, body: dict[str, Any], buyer: str, line: Line, terms: str) -> None:
+        """Check what an order's line gave its buyer; the entry is checked by `take`.
+
+        Raises:
+            Tampered: An invariant breaks.
+
+        """
+        unit, what = body["unit"], "a line earned"
+        if body["party"] != buyer:
+            raise _broken(f"{what} another party credit", buyer, body["party"])
+        if line.held or line.claims:
+            raise _broken(f"{what} credit before it ended", None, body["line"])
+        shares = self.terms.documents[terms]["credit"]
+        share = shares["purchase_bp"] if unit == "CREDIT" else shares["points_bp"]
+        right = line.released * share // 10_000
+        if int(body["amount"]) != right:
+            raise _broken(f"{what} another amount", right, body["amount"])
+        place = (body["order"], body["line"], unit)
+        if place in self.earned:
+            raise _broken(f"{what} credit twice", None, place)
+        self.earned.add(place)
 
     def _check_sides(
         self, document: dict[str, Any], name: str, unit: str, moved: Counter[str]

@@ -260,6 +260,13 @@ class TradeMeaning:
         self._moved(document, command)
         self.credit.take(document, command)
 
+    def _earned(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        body = command["body"]
+        name = f"order/{body['order']}"
+        line, buyer = self.escrow.line(name, body["line"]), self.orders.orders[name].buyer
+        self.credit.earn(body, buyer, line, self.escrow.terms[name])
+        self._credited(document, command)
+
     def _levelled(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.credit.level(document, command["body"])
 
@@ -323,6 +330,7 @@ TRADE_JUDGES: dict[str, _Judge] = {
     "credit-granted/1": TradeMeaning._credited,
     "credit-clawed-back/1": TradeMeaning._credited,
     "credit-redeemed/1": TradeMeaning._credited,
+    "credit-earned/1": TradeMeaning._earned,
     "level-changed/1": TradeMeaning._levelled,
     "code-revoked/1": TradeMeaning._code_revoked,
     "code-asked/1": TradeMeaning._code_asked,

@@ -43,9 +43,19 @@ def _grant(given: Given) -> list[Fact]:
     party_of(given, party)
     check_other(given.command.signers[0].party, party)
     unit, amount = _amount(given)
-    before = credit_of(given, party)
+    return [given_back(given, "credit-granted/1", unit, amount)]
+
+
+def given_back(given: Given, type_: str, unit: str, amount: int) -> Fact:
+    """Write that the body's party is given so much, off which comes first what it owes.
+
+    Raises:
+        TooLarge: It would have too much.
+
+    """
+    before = credit_of(given, given.body["party"])
     back = min(amount, Account(before.owed).held(unit))
-    return [_fact(given, "credit-granted/1", before, unit, amount - back, -back)]
+    return _fact(given, type_, before, unit, amount - back, -back)
 
 
 def _claw_back(given: Given) -> list[Fact]:
@@ -98,21 +108,21 @@ def _fact(given: Given, type_: str, before: Credit, unit: str, more: int, owes: 
     return Fact(credit_stream(party), type_, {"after": after, "postings": postings})
 
 
-def _after(_state: State | None, entry: Entry) -> State:
+def credit_after(_state: State | None, entry: Entry) -> State:
     """Read credit and points from the entry alone: it says all of them."""
     after: dict[str, Any] = entry.data["after"]
     return Credit(account_of(after["held"]).holdings, account_of(after["owed"]).holdings)
 
 
 _CASHIER: Final = (("cashier",),)
-_BODY: Final[schema.Schema] = {
+UNITS_BODY: Final[schema.Schema] = {
     "amount": schema.amount,
     "party": schema.identifier,
     "unit": schema.one_of(schema.UNITS),
 }
 _SOURCES: Final = ("campaign", "compensation", "correction")
 _GROUNDS: Final = ("correction", "fraud", "reversal")
-_DATA: Final[schema.Schema] = {
+DATA: Final[schema.Schema] = {
     "after": schema.nested({"held": AFTER, "owed": AFTER}),
     "postings": POSTINGS,
 }
@@ -121,7 +131,7 @@ KINDS = (
     Kind(
         "grant-credit/1",
         _CASHIER,
-        _BODY | {"source": schema.one_of(_SOURCES)},
+        UNITS_BODY | {"source": schema.one_of(_SOURCES)},
         _grant,
         sealed=("reason",),
         risky=True,
@@ -130,7 +140,7 @@ KINDS = (
     Kind(
         "claw-back-credit/1",
         _CASHIER,
-        _BODY | {"ground": schema.one_of(_GROUNDS)},
+        UNITS_BODY | {"ground": schema.one_of(_GROUNDS)},
         _claw_back,
         sealed=("reason",),
         risky=True,
@@ -139,14 +149,14 @@ KINDS = (
     Kind(
         "redeem-credit/1",
         (("member",),),
-        _BODY | {"service": schema.name},
+        UNITS_BODY | {"service": schema.name},
         _redeem,
         risky=True,
         exact=True,
     ),
 )
 EVENTS = (
-    EventType("credit-granted/1", _DATA, _after, "credit or points were given"),
-    EventType("credit-clawed-back/1", _DATA, _after, "credit or points were taken back"),
-    EventType("credit-redeemed/1", _DATA, _after, "credit or points were redeemed"),
+    EventType("credit-granted/1", DATA, credit_after, "credit or points were given"),
+    EventType("credit-clawed-back/1", DATA, credit_after, "credit or points were taken back"),
+    EventType("credit-redeemed/1", DATA, credit_after, "credit or points were redeemed"),
 )

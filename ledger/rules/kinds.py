@@ -20,6 +20,7 @@ from ledger.rules import (
     delivery,
     deposits,
     duplicates,
+    earning,
     escrow,
     imports,
     items,
@@ -48,7 +49,7 @@ _FAMILIES = (
     *(opening, parties, roles, items, imports),
     *(terms, merchants, listings, balances, cards, orders, payments),
     *(delivery, escrow, refunds, claims, reveals, activations, labels, deposits),
-    *(duplicates, credit, levels, chargebacks, codes),
+    *(duplicates, credit, levels, chargebacks, codes, earning),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})

@@ -16,7 +16,7 @@ Refused
 ├── DepositAgreed  DepositNotAgreed  DepositTooLow
 ├── WithdrawalRequested  WithdrawalNotRequested  WithdrawalBlocked
 ├── AlertExists  ItemFlagged
-├── CreditTooLow  LevelUnchanged  LevelDiffers
+├── CreditTooLow  CreditNotEarned  LevelUnchanged  LevelDiffers
 └── ChargebackExists  UnknownChargeback  ChargebackEnded  ChargebackTooLarge
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
@@ -350,6 +350,12 @@ class CreditTooLow(Refused):
     """The member does not have as much credit, or as many points."""
 
     code = "credit-too-low"
+
+
+class CreditNotEarned(Refused):
+    """The line of the order has not earned its buyer this amount, or nothing yet."""
+
+    code = "credit-not-earned"
 
 
 class LevelUnchanged(Refused):

@@ -466,6 +466,7 @@ def shop_bodies() -> dict[str, dict[str, Any]]:
         "grant-credit/1": credit_body("ann", 1, source="campaign"),
         "claw-back-credit/1": credit_body("ann", 1, ground="fraud"),
         "redeem-credit/1": credit_body("ann", 1, service="coupon"),
+        "earn-credit/1": credit_body("ann", 1, order=CASE) | {"line": 1},
         "update-level/1": {"level": "vip", "party": "ann"},
         "revoke-code/1": {"item": "cards/9"},
         "check-code/1": {},

@@ -35,11 +35,14 @@ function byCashier({ body, ledger, signers }) {
   return { amount: BigInt(body.amount), ...creditOf(ledger, body.party) };
 }
 
-function grant(given) {
-  const { amount, owed } = byCashier(given);
-  const back = least(amount, amountOf(owed, given.body.unit));
-  return changed(given, "credit-granted/1", amount - back, -back);
+/** Give so much, off which comes first what the member owes. */
+export function given(command, type, amount) {
+  const { body, ledger } = command;
+  const back = least(amount, amountOf(creditOf(ledger, body.party).owed, body.unit));
+  return changed(command, type, amount - back, -back);
 }
+
+const grant = (command) => given(command, "credit-granted/1", byCashier(command).amount);
 
 function clawBack(given) {
   const { amount, held } = byCashier(given);
@@ -77,18 +80,18 @@ function update({ at, body, ledger }) {
   return [[partyStream(body.party), "level-changed/1", {}]];
 }
 
-const body = { amount: f.amount, party: f.identifier, unit: f.oneOf("CREDIT", "POINTS") };
+export const creditBody = { amount: f.amount, party: f.identifier, unit: f.oneOf("CREDIT", "POINTS") };
 const source = f.oneOf("campaign", "compensation", "correction");
 const ground = f.oneOf("correction", "fraud", "reversal");
 const byHand = { roles: [["cashier"]], sealed: ["reason"], risky: true, exact: true };
 
 /** The kinds of these sections. */
 export const CREDIT_KINDS = {
-  "grant-credit/1": { ...byHand, body: { ...body, source }, derive: grant },
-  "claw-back-credit/1": { ...byHand, body: { ...body, ground }, derive: clawBack },
+  "grant-credit/1": { ...byHand, body: { ...creditBody, source }, derive: grant },
+  "claw-back-credit/1": { ...byHand, body: { ...creditBody, ground }, derive: clawBack },
   "redeem-credit/1": {
     roles: [["member"]],
-    body: { ...body, service: f.name },
+    body: { ...creditBody, service: f.name },
     derive: redeem,
     risky: true,
     exact: true,
@@ -108,5 +111,6 @@ export const CREDIT_EVENTS = {
   "credit-granted/1": after,
   "credit-clawed-back/1": after,
   "credit-redeemed/1": after,
+  "credit-earned/1": after,
   "level-changed/1": ({ before, body: { level } }) => void (before.level = level),
 };

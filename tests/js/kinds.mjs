@@ -14,6 +14,7 @@ import { CHARGEBACK_KINDS } from "./chargebacks.mjs";
 import { CLAIM_KINDS } from "./claims.mjs";
 import { CODE_KINDS } from "./codes.mjs";
 import { CREDIT_KINDS } from "./credit.mjs";
+import { EARNING_KINDS } from "./earning.mjs";
 import { DEPOSIT_KINDS } from "./deposits.mjs";
 import { ACTIVATION_KINDS } from "./activations.mjs";
 import { DUPLICATE_KINDS } from "./duplicates.mjs";
@@ -407,6 +408,7 @@ export const KINDS = Object.assign(Object.create(null), {
   ...DUPLICATE_KINDS,
   ...DEPOSIT_KINDS,
   ...CREDIT_KINDS,
+  ...EARNING_KINDS,
   ...CHARGEBACK_KINDS,
   ...CODE_KINDS,
 });

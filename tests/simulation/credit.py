@@ -7,7 +7,7 @@ taken away.
 from __future__ import annotations
 
 from tests.simulation.duplicates import Duplicates
-from tests.simulation.oracle import Document, Fact, need
+from tests.simulation.oracle import Document, Fact, canonical, need, tagged
 
 UNITS = ("CREDIT", "POINTS")
 
@@ -29,6 +29,25 @@ class Credit(Duplicates):
         has = self.credit.get((body["party"], body["unit"]), 0)
         need(has >= int(body["amount"]), "credit-too-low")
         return self.credited(body, "credit-redeemed/1", -int(body["amount"]))
+
+    def earn_credit(self, command: Document, body: Document, at: int) -> list[Fact]:
+        order = self.order(body)
+        self.line(order, body["line"])
+        need(body["party"] == order["buyer"], "not-buyer")
+        named = ["order/" + body["order"], "credit-earned", f"{body['line']}/{body['unit']}"]
+        need(command["id"] == tagged("timer", canonical(named)), "malformed")
+        earned = self.earned(body["order"], body["line"], body["unit"])
+        need(earned and body["amount"] == str(earned), "credit-not-earned")
+        return self.credited(body, "credit-earned/1", earned)
+
+    def earned(self, order: str, number: int, unit: str) -> int:
+        """Return what a line has earned its buyer: nothing until it has ended."""
+        line = self.orders[order]["lines"][number - 1]
+        shares = self.policies[self.orders[order]["terms"]]["credit"]
+        if self.held(order, number) or line.get("claims"):
+            return 0
+        share = shares["purchase_bp" if unit == "CREDIT" else "points_bp"]
+        return int(line.get("released", 0) * share // 10_000)
 
     def cashier(self, command: Document, body: Document) -> None:
         self.exists(body["party"])

@@ -76,6 +76,7 @@ TABLE = """
     grant-credit/1          cashier                               -        yes !         reason
     claw-back-credit/1      cashier                               -        yes !         reason
     redeem-credit/1         member                                -        yes !         -
+    earn-credit/1           system                                -        no  !         -
     update-level/1          system                                -        no  !         -
     revoke-code/1           owner                                 -        no  item!     -
     check-code/1            party                                 -        no  !         code,item

@@ -6,10 +6,13 @@ cashier, and `zoe` a member of the lowest level that has nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ledger.rules.model import Fact
-from tests.credit import credit_draft, level_draft
+from tests.credit import credit_draft, credit_of, earned_by, earning_draft, level_draft
+from tests.golden_trade import EARNING
+from tests.orders import order_of
 from tests.tamper.escrow_cases import Steps
 from tests.tamper.order_cases import FREE, card, place
 from tests.tamper.trade_cases import Step
@@ -72,7 +75,29 @@ def given(amount: int) -> tuple[Posting, Posting]:
     return (BEN, amount), ("issued", -amount)
 
 
+def earn(world: World, item: str, change: int = 0, *, party: str = "lou") -> Step:
+    """Say that the first line of the order that sold an item earned its buyer credit."""
+    goods = world.item(item).goods
+    assert goods is not None
+    assert goods.sold is not None
+    numbers = [line.item for line in order_of(world, goods.sold).lines]
+    line = numbers.index(item) + 1
+    amount = earned_by(world, goods.sold, line) + change
+    had = Counter(dict(credit_of(world, party).held if party == "lou" else ()))
+    postings = [
+        {"account": account, "amount": str(sign * amount), "currency": "CREDIT"}
+        for account, sign in ((f"credit/{party}", 1), ("issued", -1))
+    ]
+    after = {"held": units(had["CREDIT"] + amount, had["POINTS"]), "owed": []}
+    fact = Fact(f"credit/{party}", "credit-earned/1", {"after": after, "postings": postings})
+    return earning_draft(world, goods.sold, line, amount, party=party), [fact]
+
+
 CREDITS: dict[str, Steps] = {
+    "credit that a line earns twice": [lambda w: earn(w, EARNING)],
+    "credit that a line earns before it ended": [lambda w: earn(w, "mias/paid-18", 99)],
+    "credit that a line earns in another amount": [lambda w: earn(w, "mias/paid-16", 1)],
+    "credit that another than the buyer earns": [lambda w: earn(w, "mias/paid-16", party="zoe")],
     "credit that is given as money": [lambda w: grant(w, 5, *given(5), unit="CNY")],
     "credit that comes from a merchant's balance": [
         lambda w: grant(w, 5, (BEN, 5), ("balance/mia", -5)),

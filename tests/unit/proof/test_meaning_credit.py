@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ledger.proof.errors import Tampered
 from ledger.proof.meaning_credit import CreditMeaning
+from ledger.proof.meaning_escrow import Line
 from ledger.proof.meaning_money import MoneyMeaning
 from ledger.proof.meaning_terms import TermsMeaning
 from tests.credit import credit_body
@@ -19,6 +21,7 @@ BEN, OWED = "credit/ben", "receivable/ben"
 TYPES = {
     "grant": "credit-granted/1",
     "claw-back": "credit-clawed-back/1",
+    "earn": "credit-earned/1",
     "redeem": "credit-redeemed/1",
 }
 Posting = tuple[str, int]
@@ -122,6 +125,69 @@ def test_only_a_member_itself_redeems() -> None:
         act(granted(), "redeem", 5, (BEN, -5), ("issued", 5), by="kay", held=units(9_995))
 
     assert broken(redeem) == ("credit", "another party decided about credit")
+
+
+def line(**changes: Any) -> Line:
+    """A line of a price of 9,900 that was released whole."""
+    ended = Line("item/cards/1", "mia", 9_900, 100, {}, released=9_900)
+    return replace(ended, **changes)
+
+
+def earn(meaning: CreditMeaning, amount: int, one: Line, unit: str = "CREDIT", **how: str) -> None:
+    body = credit_body("ben", amount, unit, order="o") | {"line": 1}
+    meaning.earn(body, how.get("buyer", "ben"), one, next(iter(meaning.terms.documents)))
+
+
+def test_a_line_earns_each_unit_once_by_the_policy_of_its_order() -> None:
+    meaning = meaning_of()
+    earn(meaning, 99, line())
+    earn(meaning, 99, line(), "POINTS")
+
+    assert broken(lambda: earn(meaning, 99, line())) == ("credit", "a line earned credit twice")
+
+
+@pytest.mark.parametrize(
+    ("amount", "how", "message"),
+    [
+        (100, {}, "a line earned another amount"),
+        (98, {}, "a line earned another amount"),
+        (1, {"released": 199}, ""),
+        (99, {"held": 1}, "a line earned credit before it ended"),
+        (99, {"claims": {"case"}}, "a line earned credit before it ended"),
+    ],
+)
+def test_a_line_earns_by_what_was_released_once_it_has_ended(
+    amount: int, how: dict[str, Any], message: str
+) -> None:
+    act = lambda: earn(meaning_of(), amount, line(**how))  # noqa: E731
+    if not message:
+        act()
+        return
+    assert broken(act) == ("credit", message)
+
+
+def test_the_units_have_shares_of_their_own() -> None:
+    policies, other = (
+        TermsMeaning(),
+        terms(credit={"points_bp": 10, "points_expiry_days": 365, "purchase_bp": 200}),
+    )
+    policies.take({"at": NOON}, {"body": {"effective_at": None, "policy": other, "replaces": None}})
+    meaning = CreditMeaning(True, policies, MoneyMeaning(True))  # noqa: FBT003
+    earn(meaning, 198, line())
+    earn(meaning, 9, line(), "POINTS")
+
+
+def test_a_line_earns_its_buyer_alone() -> None:
+    act = lambda: earn(meaning_of(), 99, line(), buyer="zoe")  # noqa: E731
+    assert broken(act) == ("credit", "a line earned another party credit")
+
+
+def test_what_is_earned_is_issued() -> None:
+    def earned() -> None:
+        act(meaning_of(), "earn", 5, (BEN, 6), ("issued", -6), held=units(6))
+
+    act(meaning_of(), "earn", 5, (BEN, 5), ("issued", -5), held=units(5))
+    assert broken(earned) == ("credit", "another amount of credit or points")
 
 
 def test_nobody_owes_what_it_has() -> None:

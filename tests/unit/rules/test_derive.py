@@ -540,7 +540,7 @@ def test_a_refusal_is_the_same_the_second_time() -> None:
     small, commands = story()
     # Money may come in again, and credit, and a question be asked: its id sees to the command's.
     comes_in = {"top-up/1", "confirm-payment/1", "grant-credit/1", "claw-back-credit/1"}
-    comes_in |= {"check-code/1"}
+    comes_in |= {"check-code/1", "earn-credit/1"}
     for command in [command for command in commands if command.kind not in comes_in]:
         outcomes = []
         for _ in range(2):
