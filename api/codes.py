@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from api.desk import Hand, Order, send, write
+from api.desk import Hand, Order, write
 from api.disclosures import open_field
-from api.following import Follower, hand_in
+from api.following import BACKLOG, Follower, hand_in
 from api.house import House
 from api.timers import SYSTEM
 from ledger.cards.codes import read_code
 from ledger.record.errors import BoxRefused, EntryDamaged, KeyDamaged
-from ledger.record.facts import SealedEntry
-from ledger.record.stored import read_stored
 from ledger.rules.code_errors import CheckUnknown
 from ledger.rules.codes import ANSWER, CHECK, NONE, OTHER, THIS, answer_id, as_checks, checks_stream
 from ledger.rules.commands import Command
@@ -92,12 +90,10 @@ def answered(house: House, party: str, check: str) -> Answer | None:
     if found is None:
         return None
     # The first verification stands on the item, and the answer follows from it.
-    for index in (found.index, found.index + 1):
-        entry = read_stored(_entry(house, index))
-        if entry.type == _ANSWERED:
-            return Answer(check, entry.data["result"], entry.data["first_at"], index)
-    message = f"entry {found.index} answers nothing"
-    raise AssertionError(message)
+    first = house.reader.written(found.index)
+    at = found.index + (first.type != _ANSWERED)
+    data = house.reader.written(at).data
+    return Answer(check, data["result"], data["first_at"], at)
 
 
 def answer(house: House, party: str, check: str) -> Answer:
@@ -110,19 +106,14 @@ def answer(house: House, party: str, check: str) -> Answer:
         DatabaseUnavailable: The keeper tries again.
 
     """
-    known = answered(house, party, check)
-    if known is not None:
-        return known
-    try:
-        send(house, _order(house, question(house, party, check)))
-    except _PASSED:
-        # Another process was first, and perhaps found something else at another moment.
-        if (known := answered(house, party, check)) is not None:
-            return known
-        raise
-    known = answered(house, party, check)
-    assert known is not None  # noqa: S101 - it was written just now
-    return known
+    wanted = prepare(house, party, check)
+    if isinstance(wanted, Answer):
+        return wanted
+    # Another process may be first, and find something else at another moment.
+    hand_in(house, [wanted], _PASSED)
+    found = answered(house, party, check)
+    assert found is not None  # noqa: S101 - it was written by now, here or there
+    return found
 
 
 def prepare(house: House, party: str, check: str) -> Submission | Answer:
@@ -145,7 +136,7 @@ def question(house: House, party: str, check: str) -> Question:
     """
     found = house.recorder.find_command(party, check)
     assert found is not None  # noqa: S101 - it was taken from the log, or written just now
-    command = read_stored(_entry(house, found.index)).command
+    command = house.reader.written(found.index).command
     assert command is not None  # noqa: S101 - it was found by it
     opened = _opened(house, found.index, command)
     return Question(party, check, opened["item"], opened["code"])
@@ -192,12 +183,6 @@ def _found(house: House, asked: Question) -> str:
     return OTHER if state.owner == asked.party else NONE
 
 
-def _entry(house: House, index: int) -> SealedEntry:
-    stored = house.reader.entry(index)
-    assert stored is not None  # noqa: S101 - found by its command
-    return stored
-
-
 class Answerer:
     """Answers what was left unanswered: by this process when it died, or by another one."""
 
@@ -208,7 +193,7 @@ class Answerer:
         self._left: set[str] = set()
 
     def keep_up(self) -> int:
-        """Answer every question that waits, and count the answers.
+        """Answer the questions that wait, or a part of them, and count the answers.
 
         Raises:
             CardIndexUnavailable: Nobody can tell now; it is tried again in the next round.
@@ -217,7 +202,7 @@ class Answerer:
 
         """
         accepted, failed = 0, None
-        self._left.update(self._follower.changed())
+        self._left.update(self._follower.changed(BACKLOG))
         for stream in sorted(self._left):
             try:
                 accepted += self._answer(stream)

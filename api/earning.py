@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from api.desk import Hand, Order, write
-from api.following import CHUNK, Follower, hand_in
+from api.following import BACKLOG, CHUNK, Follower, hand_in
 from api.house import House
 from api.timers import SYSTEM
 from ledger.rules.earning import KIND, earned, earning_id
@@ -39,14 +39,14 @@ class Earner:
         self._waiting: dict[str, None] = {}
 
     def keep_up(self) -> int:
-        """Record what was earned since the last call, and count it.
+        """Record what was earned since the last call, or a part of it, and count it.
 
         Raises:
             RuleError: The ledger refuses it for another reason than that somebody was first.
             DatabaseUnavailable: The rest waits for the next call.
 
         """
-        self._waiting.update(dict.fromkeys(self._follower.changed()))
+        self._waiting.update(dict.fromkeys(self._follower.changed(BACKLOG)))
         accepted, waiting = 0, list(self._waiting)
         for start in range(0, len(waiting), CHUNK):
             orders = waiting[start : start + CHUNK]

@@ -6,6 +6,7 @@ round before, by whichever process, and hands in what is due.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -17,6 +18,9 @@ from ledger.rules.state import State, Stream
 from ledger.submission import Submission
 
 CHUNK: Final = 256
+BACKLOG: Final = 512
+"""So many entries of each type are read in one round by who looks at whatever they changed: after a
+start all of the log is new, and timers must not wait for it."""
 
 
 class Follower:
@@ -27,14 +31,19 @@ class Follower:
         self._house = house
         self._read = dict.fromkeys(types, 0)
 
-    def changed(self) -> list[str]:
-        """Name the streams that have new entries of these types, each once."""
+    def changed(self, most: int = sys.maxsize) -> list[str]:
+        """Name the streams that have new entries of these types, each once.
+
+        Args:
+            most: So many entries of each type are read; the rest by the next call.
+
+        """
         of_type, found = self._house.recorder.entries_of_type, dict[str, None]()
         for type_ in self._read:
-            start = self._read[type_]
-            while rows := of_type(type_, start, limit=CHUNK):
+            start, left = self._read[type_], most
+            while left and (rows := of_type(type_, start, limit=min(CHUNK, left))):
                 found.update(dict.fromkeys(read_stored(row).stream for row in rows))
-                start = rows[-1].index + 1
+                start, left = rows[-1].index + 1, left - len(rows)
             self._read[type_] = start
         return list(found)
 

@@ -41,6 +41,13 @@ def house_of(world: World, folder: Path) -> House:
     return house
 
 
+def house_with_keys(world: World, folder: Path) -> House:
+    """A house whose server signs with the world's keys, of which none lies in a file."""
+    house = house_of(world, folder)
+    house.signer = world.key  # type: ignore[method-assign]
+    return house
+
+
 class Served:
     """A world, its application and a client of it."""
 

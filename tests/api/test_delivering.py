@@ -27,7 +27,7 @@ from ledger.rules.errors import KeyNotValid
 from ledger.rules.state import Item
 from ledger.rules.trade_errors import ParcelDiffers
 from tests.api.revealed import register_real_card
-from tests.api.serving import house_of
+from tests.api.serving import house_with_keys
 from tests.databases import sqlite_file_url
 from tests.escrow import delivery_draft, stand_in
 from tests.goods import CARD_CLASS, ITEM_CLASS, place_in_escrow, register_card
@@ -67,9 +67,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def house(world: World, tmp_path: Path) -> House:
-    found = house_of(world, tmp_path)
-    found.signer = world.key  # type: ignore[method-assign,assignment] # no key file in a test
-    return found
+    return house_with_keys(world, tmp_path)
 
 
 def bought(world: World, *items: str, **changes: str | None) -> str:
@@ -301,8 +299,7 @@ def test_two_processes_deliver_once(
 ) -> None:
     order = bought(world, "cards/real-0", key=key)
     house.runner.catch_up()
-    other = house_of(world, tmp_path)
-    other.signer = world.key  # type: ignore[method-assign,assignment] # no key file in a test
+    other = house_with_keys(world, tmp_path)
 
     assert (deliver_paid(house), deliver_paid(other)) == (1, 0)
     assert lines(world, order) == [True]

@@ -34,15 +34,13 @@ from ledger.errors import CommitmentDiffers, ParcelRefused
 from ledger.proof.errors import VerificationError
 from ledger.record.stored import read_stored
 from ledger.rules.errors import Malformed
+from tests.api.card_shop import GIFT, open_card_shop
 from tests.api.revealed import register_real_card
-from tests.api.serving import house_of
+from tests.api.serving import house_with_keys
 from tests.databases import sqlite_file_url
 from tests.escrow import deliver, delivery_draft, reveal_card
-from tests.goods import CARD_CLASS
 from tests.money import top_up
 from tests.orders import pay_order, place_order
-from tests.shops import publish_listing, qualify
-from tests.terms import publish_terms, terms
 from tests.worlds import World
 
 PRIVATE = X25519PrivateKey.from_private_bytes(bytes([9] * 32))
@@ -55,14 +53,7 @@ SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 def world(tmp_path: Path) -> Iterator[World]:
     """A shop with one card, which ben has bought with a key of his own."""
     with World.create(sqlite_file_url(tmp_path), "evidence") as opened:
-        for party in ("mia", "rex", "kay", "ben"):
-            opened.register(party)
-        opened.grant("rex", "reviewer")
-        opened.grant("kay", "cashier", second="rex")
-        opened.open_namespace("cards", "mia")
-        publish_terms(opened, terms())
-        qualify(opened, "mia", "rex", **{"class": CARD_CLASS})
-        publish_listing(opened, "cards/gift", "mia", **{"class": CARD_CLASS})
+        open_card_shop(opened, "ben")
         register_real_card(opened, ITEM, "mia", CARD)
         top_up(opened, "ben", "kay", 50_000)
         yield opened
@@ -70,13 +61,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def house(world: World, tmp_path: Path) -> House:
-    found = house_of(world, tmp_path)
-    found.signer = world.key  # type: ignore[method-assign,assignment] # no key file in a test
-    return found
+    return house_with_keys(world, tmp_path)
 
 
 def bought(world: World, key: str | None = KEY) -> str:
-    order = place_order(world, "ben", "cards/gift", ITEM, key=key)
+    order = place_order(world, "ben", GIFT, ITEM, key=key)
     pay_order(world, order)
     return order
 

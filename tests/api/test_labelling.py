@@ -17,7 +17,7 @@ from ledger.rules.entries import Entry
 from ledger.rules.errors import PolicyNotInForce
 from ledger.rules.text import format_time
 from ledger.rules.trade_state import Merchant
-from tests.api.serving import house_of
+from tests.api.serving import house_with_keys
 from tests.databases import sqlite_file_url
 from tests.goods import CARD_CLASS, register_card
 from tests.money import top_up
@@ -51,9 +51,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def house(world: World, tmp_path: Path) -> House:
-    found = house_of(world, tmp_path)
-    found.signer = world.key  # type: ignore[method-assign,assignment] # no key file in a test
-    return found
+    return house_with_keys(world, tmp_path)
 
 
 def labels(world: World, merchant: str = "mia") -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from api.keeper import Keeper
 from api.levelling import Leveller
 from ledger.rules.entries import Entry
 from ledger.rules.errors import PolicyNotInForce
-from tests.api.serving import house_of
+from tests.api.serving import house_of, house_with_keys
 from tests.credit import claw_back, grant_credit, level, redeem_credit
 from tests.databases import sqlite_file_url
 from tests.shops import DAY_US
@@ -42,9 +42,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def house(world: World, tmp_path: Path) -> House:
-    found = house_of(world, tmp_path)
-    found.signer = world.key  # type: ignore[method-assign,assignment] # no key file in a test
-    return found
+    return house_with_keys(world, tmp_path)
 
 
 def levels(world: World) -> list[str | None]:

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from ledger.rules.text import format_time
+from tests.api.card_shop import GIFT, open_card_shop
 from tests.api.serving import Served, serve
-from tests.goods import CARD_CLASS, register_card, withdraw_from_escrow
+from tests.goods import register_card, withdraw_from_escrow
 from tests.money import top_up
 from tests.orders import expire_order, order_of, pay_order, place_order, terms_in_force
-from tests.shops import end_listing, publish_listing, qualify
-from tests.terms import publish_terms, terms
+from tests.shops import end_listing
 
-GIFT = "cards/gift"
 NEVER = "0190a8c3-5a77-7d2e-8f6b-3a9f4f2d9c10"
 
 
@@ -25,14 +24,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """A shop with four cards for sale at 9,900, and two members, one of them with money."""
     with serve(tmp_path) as opened:
         world = opened.world
-        for party in ("mia", "rex", "kay", "ben", "eve"):
-            world.register(party)
-        world.grant("rex", "reviewer")
-        world.grant("kay", "cashier", second="rex")
-        world.open_namespace("cards", "mia")
-        publish_terms(world, terms())
-        qualify(world, "mia", "rex", **{"class": CARD_CLASS})
-        publish_listing(world, GIFT, "mia", **{"class": CARD_CLASS})
+        open_card_shop(world, "ben", "eve")
         for number in range(4):
             register_card(world, f"cards/{number}", "mia", agent="system")
         top_up(world, "ben", "kay", 50_000)

@@ -15,15 +15,13 @@ from api.schemas_signed import Parcel
 from ledger.cards.parcels import Address, open_parcel, parcel_digest
 from ledger.record.database import writing
 from ledger.rules.errors import WeakKey
+from tests.api.card_shop import GIFT, open_card_shop
 from tests.api.revealed import register_real_card
 from tests.api.serving import Served, body_of, serve
 from tests.api.signing import ask
 from tests.escrow import deliver, reveal_card
-from tests.goods import CARD_CLASS
 from tests.money import top_up
 from tests.orders import line_of, order_draft, pay_order, place_order
-from tests.shops import publish_listing, qualify
-from tests.terms import publish_terms, terms
 
 PRIVATE = bytes([9] * 32)
 KEY = b64encode(X25519PrivateKey.from_private_bytes(PRIVATE).public_key().public_bytes_raw())
@@ -38,14 +36,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """A shop with three cards, and two members with money."""
     with serve(tmp_path) as opened:
         world = opened.world
-        for party in ("mia", "rex", "kay", "ben", "eve"):
-            world.register(party)
-        world.grant("rex", "reviewer")
-        world.grant("kay", "cashier", second="rex")
-        world.open_namespace("cards", "mia")
-        publish_terms(world, terms())
-        qualify(world, "mia", "rex", **{"class": CARD_CLASS})
-        publish_listing(world, "cards/gift", "mia", **{"class": CARD_CLASS})
+        open_card_shop(world, "ben", "eve")
         for item, key in CARDS.items():
             register_real_card(world, item, "mia", key)
         for party in ("ben", "eve"):
@@ -57,7 +48,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 def bought(served: Served, *items: str, key: bytes | None = KEY, buyer: str = "ben") -> str:
     named = None if key is None else key.decode()
-    order = place_order(served.world, buyer, "cards/gift", *items, key=named)
+    order = place_order(served.world, buyer, GIFT, *items, key=named)
     pay_order(served.world, order)
     return order
 
@@ -182,7 +173,7 @@ def test_a_parcel_whose_bytes_were_changed_is_not_handed_out(served: Served) -> 
 @pytest.mark.parametrize("u", WEAK)
 def test_an_order_with_a_key_that_everybody_can_open_is_not_taken(served: Served, u: int) -> None:
     world = served.world
-    lines = [line_of(world, "cards/1", "cards/gift")]
+    lines = [line_of(world, "cards/1", GIFT)]
     key = b64encode(u.to_bytes(32, "little")).decode()
     draft = order_draft(world, NEVER, "ben", lines, key=key)
 

@@ -11,15 +11,13 @@ import pytest
 from api.schemas_signed import RevealedCard
 from ledger.cards.commitments import Place, check_opening, read_opening
 from ledger.record.database import writing
+from tests.api.card_shop import GIFT, open_card_shop
 from tests.api.revealed import PRODUCT, register_real_card
 from tests.api.serving import Served, serve
 from tests.api.signing import ask
 from tests.escrow import deliver, reveal_card
-from tests.goods import CARD_CLASS
 from tests.money import top_up
 from tests.orders import pay_order, place_order
-from tests.shops import publish_listing, qualify
-from tests.terms import publish_terms, terms
 
 KEY, ITEM = "STEAM-5F3A-99QX", "cards/1"
 PATH = f"/v1/items/{ITEM}/card"
@@ -30,17 +28,10 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """A shop whose card ben has bought and got, without having seen it."""
     with serve(tmp_path) as opened:
         world = opened.world
-        for party in ("mia", "rex", "kay", "ben", "eve"):
-            world.register(party)
-        world.grant("rex", "reviewer")
-        world.grant("kay", "cashier", second="rex")
-        world.open_namespace("cards", "mia")
-        publish_terms(world, terms())
-        qualify(world, "mia", "rex", **{"class": CARD_CLASS})
-        publish_listing(world, "cards/gift", "mia", **{"class": CARD_CLASS})
+        open_card_shop(world, "ben", "eve")
         register_real_card(world, ITEM, "mia", KEY)
         top_up(world, "ben", "kay", 50_000)
-        order = place_order(world, "ben", "cards/gift", ITEM)
+        order = place_order(world, "ben", GIFT, ITEM)
         pay_order(world, order)
         deliver(world, order)
         yield opened

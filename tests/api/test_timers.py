@@ -19,7 +19,7 @@ from ledger.rules.text import format_time
 from ledger.rules.trade_state import Account
 from projections.orders import Orders
 from tests import golden_trade
-from tests.api.serving import house_of
+from tests.api.serving import house_with_keys
 from tests.codes import answer, checks_of
 from tests.databases import sqlite_file_url
 from tests.escrow import deliver
@@ -45,8 +45,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def house(world: World, tmp_path: Path) -> House:
-    found = house_of(world, tmp_path)
-    found.signer = world.key  # type: ignore[method-assign,assignment] # no key file in a test
+    found = house_with_keys(world, tmp_path)
     found.runner.catch_up()
     return found
 
