@@ -14,9 +14,15 @@ from api.problems import json_bytes
 from api.rooms import Rooms
 from ledger.rules.text import b64decode, b64encode
 
+NOT_STORED = {"Cache-Control": "no-store"}
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 _CHECKPOINT_LINES = 3
+
+
+def unstored(document: object, status: int = 200) -> Response:
+    """Answer JSON that nothing on the way may keep."""
+    return Response(json_bytes(document), status, NOT_STORED, media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)

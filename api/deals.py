@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from ledger.log.errors import EntryMissing
 from ledger.log.reader import LogReader
 from ledger.record.stored import read_stored
-from ledger.rules.entries import Entry
 from ledger.rules.evolve import evolve
 from ledger.rules.listings import listing_stream
 from ledger.rules.order_state import Line
@@ -78,7 +77,7 @@ def deals_of(
         EntryDamaged: One was changed.
 
     """
-    named = {row.entry_index: _entry(reader, row.entry_index) for row in rows}
+    named = {row.entry_index: reader.written(row.entry_index) for row in rows}
     orders = {place: entry.data["order"] for place, entry in named.items()}
     deals = {order: _deal(reader, order, item, index) for order in set(orders.values())}
     return {place: deals[order] for place, order in orders.items()}
@@ -106,10 +105,3 @@ def _promises(reader: LogReader, listing: str, placed: int) -> str:
     command = read_stored(stored).command
     assert command is not None  # noqa: S101 - a listing that is not ended was published last
     return str(command.body["promises"])
-
-
-def _entry(reader: LogReader, index: int) -> Entry:
-    stored = reader.entry(index)
-    if stored is None:
-        raise EntryMissing(index)
-    return read_stored(stored)

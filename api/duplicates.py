@@ -16,7 +16,6 @@ from api.timers import SYSTEM
 from ledger.registry import Double
 from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
 from ledger.rules.duplicates import report_id
-from ledger.rules.entries import read_entry
 from ledger.rules.errors import CommandConflict
 from ledger.rules.items import item_stream
 from ledger.rules.state import Item
@@ -96,9 +95,7 @@ def reports(house: House) -> Iterator[Report]:
 
 
 def _read(house: House, index: int) -> Report:
-    written = house.reader.entry(index)
-    assert written is not None  # noqa: S101 - it was found, or written just now
-    entry = read_entry(written.entry)
+    entry = house.reader.written(index)
     assert entry.command is not None  # noqa: S101 - it carries the command that it was found by
     body = entry.command.body
     cards = tuple((card["item"], card["order"]) for card in body["cards"])

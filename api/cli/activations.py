@@ -14,7 +14,6 @@ from api.cli.standing import sold_by
 from api.desk import Hand, send
 from api.desk import Order as Command
 from api.timers import SYSTEM
-from ledger.rules.entries import read_entry
 from ledger.rules.items import item_stream
 from ledger.rules.text import check_item, format_time
 
@@ -59,9 +58,7 @@ def activate(  # noqa: PLR0913 - each is an option of the command line
         hand = Hand(as_, "system" if as_ == SYSTEM else "buyer", own_key(house, as_))
         expect = {stream: house.head_of(stream)}
         accepted = send(house, Command("record-activation/1", [hand], body, expect, seal=seal))
-        written = house.reader.entry(accepted.index)
-    assert written is not None  # noqa: S101 - it was written just now
-    late = read_entry(written.entry).data["late"]
+        late = house.reader.written(accepted.index).data["late"]
     document = {"schema": 1, **body, "late": late}
     out.result(document, plain({each: document[each] for each in ("item", "outcome", "late")}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -12,11 +13,10 @@ from api.cli.options import Dir, Item, Json, own_key, read_secret, writing
 from api.cli.output import Output, plain
 from api.codes import answer, ask
 from api.desk import Hand, Order, send
-from api.house import House
 from api.revealing import open_code
 from ledger.cards.codes import write_code
 from ledger.rules.codes import REVOKE
-from ledger.rules.entries import read_entry
+from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
 from ledger.rules.items import item_stream
 from ledger.rules.text import check_item
 
@@ -68,19 +68,13 @@ def check(
     out = Output(as_json=as_json)
     with writing(folder, out) as house:
         hand = Hand(as_, "party", own_key(house, as_))
-        asked = send(house, ask(hand, name, _read(code)))
-        found = answer(house, as_, _id_of(house, asked.index))
+        order = ask(hand, name, _read(code))
+        fresh = uuid7(house.clock.now(), house.random(ID_RANDOM_BYTES))
+        send(house, replace(order, command_id=fresh))
+        found = answer(house, as_, fresh)
     document: dict[str, Any] = {"schema": 1, "item": name, **found.document()}
     shown = {"item": name, "result": found.result, "first at": found.first_at or "-"}
     out.result(document, plain(shown))
-
-
-def _id_of(house: House, index: int) -> str:
-    written = house.reader.entry(index)
-    assert written is not None  # noqa: S101 - it was written just now
-    command = read_entry(written.entry).command
-    assert command is not None  # noqa: S101 - it carries the command that was sent
-    return command.id
 
 
 def _read(text: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
+from api.answers import unstored
 from api.callers import Signed
 from api.fetching import ACCESS as FETCHING
 from api.fetching import fetch_parcel
-from api.problems import json_bytes
 from api.reading import read_query
 from api.revealing import ACCESS, open_card
 from api.rooms import Here
@@ -45,7 +43,7 @@ async def get_card(
     read_query(request)
     item = check_item(f"{namespace}/{id}", field="path.id")
     document = await rooms.read(open_card, rooms.house, item, caller)
-    return _private(document)
+    return unstored(document)
 
 
 @router.get(
@@ -70,16 +68,10 @@ async def get_parcel(
     """
     read_query(request)
     order, number = check_uuid7(id, field="path.id"), _line(line)
-    return _private(await rooms.read(fetch_parcel, rooms.house, order, number, caller))
+    return unstored(await rooms.read(fetch_parcel, rooms.house, order, number, caller))
 
 
 def _line(text: str) -> int:
     if text not in map(str, range(1, LINES_MAX + 1)):
         raise Malformed("path.line", f"is not a whole number from 1 to {LINES_MAX}")
     return int(text)
-
-
-def _private(document: dict[str, Any]) -> Response:
-    return Response(
-        json_bytes(document), headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from api.access import PUBLIC
+from api.answers import unstored
 from api.callers import Signed
 from api.codes import answer
-from api.problems import json_bytes
 from api.reading import body_of, read_query
 from api.revealing import ACCESS, open_code
-from api.rooms import Here, Rooms
+from api.rooms import Here
 from api.schemas import PROBLEMS, SUBMISSION_BODY, TOO_MUCH
 from api.schemas_signed import SIGNED_FIELDS, UNSIGNED, CodeAnswer, IssuedCode
 from api.submitting import results_of
 from ledger.application import Accepted
 from ledger.rules.codes import CHECK
-from ledger.rules.commands import read_command
+from ledger.rules.commands import Command, read_command
 from ledger.rules.errors import Malformed
 from ledger.rules.text import check_item
 from ledger.submission import Submission
 
 router = APIRouter(tags=["trade"])
-_NOT_STORED = {"Cache-Control": "no-store"}
 
 
 @router.get(
@@ -49,7 +46,7 @@ async def get_code(
     """
     read_query(request)
     item = check_item(f"{namespace}/{id}", field="path.id")
-    return _private(await rooms.read(open_code, rooms.house, item, caller))
+    return unstored(await rooms.read(open_code, rooms.house, item, caller))
 
 
 @router.post(
@@ -71,33 +68,29 @@ async def check_code(request: Request, rooms: Here) -> Response:
     read_query(request)
     async with body_of(request, rooms.large_bodies) as body:
         rooms.writer.check_room()
-        asked = _question(*await rooms.unpack(body))
-    await _record(rooms, asked)
-    command = read_command(asked.command)
+        asked, command = _question(*await rooms.unpack(body))
+    (recorded,) = results_of([asked], await rooms.writer.submit_async([asked]))
+    if not isinstance(recorded, Accepted):
+        raise recorded
     try:
         # Not through the queue of what parties write: `system` has no quota to wait for.
         found = await rooms.answer(answer, rooms.house, command.by, command.id)
     finally:
         rooms.keeper.wake()
-    return _private(found.document())
+    return unstored(found.document())
 
 
-def _question(read: list[Submission | Malformed], many: bool) -> Submission:  # noqa: FBT001
-    (first, *_) = read
+def _question(
+    read: list[Submission | Malformed],
+    many: bool,  # noqa: FBT001 - as the body was read
+) -> tuple[Submission, Command]:
+    """Accept one question. Raises `Malformed` for anything else."""
+    first = read[0]
     if many:
         raise Malformed("body", "is not one command")
     if isinstance(first, Malformed):
         raise first
-    if read_command(first.command).kind != CHECK:
+    command = read_command(first.command)
+    if command.kind != CHECK:
         raise Malformed("command.kind", f"is not {CHECK}")
-    return first
-
-
-async def _record(rooms: Rooms, asked: Submission) -> None:
-    (result,) = results_of([asked], await rooms.writer.submit_async([asked]))
-    if not isinstance(result, Accepted):
-        raise result
-
-
-def _private(document: dict[str, Any]) -> Response:
-    return Response(json_bytes(document), headers=_NOT_STORED, media_type="application/json")
+    return first, command

@@ -9,8 +9,9 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from api.access import PUBLIC
+from api.answers import unstored
 from api.order_limits import Admitted, orders_in
-from api.problems import json_bytes, problem_of
+from api.problems import problem_of
 from api.reading import body_of, read_query
 from api.rooms import Here, Rooms
 from api.schemas import (
@@ -27,8 +28,6 @@ from ledger.rules.errors import Malformed
 from ledger.submission import Submission
 
 router = APIRouter(tags=["commands"])
-
-_NOT_STORED = {"Cache-Control": "no-store"}
 
 
 @router.post(
@@ -64,11 +63,11 @@ async def submit_commands(request: Request, rooms: Here) -> Response:
     rooms.keeper.wake()
     if many:
         listed = [_element(result, request) for result in results]
-        return _answer(listed, 200)
+        return unstored(listed, 200)
     (result,) = results
     if not isinstance(result, Accepted):
         raise result
-    answer = _answer({"receipt": result.receipt.document()}, 200 if result.again else 201)
+    answer = unstored({"receipt": result.receipt.document()}, 200 if result.again else 201)
     answer.headers["Location"] = f"/v1/entries/{result.index}"
     return answer
 
@@ -87,10 +86,6 @@ async def _order(rooms: Rooms, read: Sequence[Submission | Malformed]) -> list[R
 
 async def _submit(rooms: Rooms, admitted: Sequence[Admitted]) -> list[Result]:
     return results_of(admitted, await rooms.writer.submit_async(readable(admitted)))
-
-
-def _answer(document: object, status: int) -> Response:
-    return Response(json_bytes(document), status, _NOT_STORED, media_type="application/json")
 
 
 def _element(result: Result, request: Request) -> dict[str, Any]:

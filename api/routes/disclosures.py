@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from api.answers import unstored
 from api.callers import Signed, row_of
 from api.disclosures import ACCESS, open_fields
-from api.problems import json_bytes
 from api.reading import read_query
 from api.rooms import Here
 from api.schemas import PROBLEMS
@@ -35,6 +35,4 @@ async def list_disclosures(request: Request, rooms: Here, caller: Signed, index:
     number = decimal(index, field="path.index")
     found = await rooms.read(open_fields, rooms.house, number, caller, row_of(request))
     document = {"disclosures": [each.document() for each in found], "index": number}
-    return Response(
-        json_bytes(document), headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )
+    return unstored(document)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from api.access import PUBLIC
+from api.answers import unstored
 from api.errors import InternalError
-from api.problems import json_bytes
 from api.reading import read_query
 from api.rooms import Here, Rooms
 from api.schemas import PROBLEMS, Health
@@ -65,6 +65,4 @@ def _check(failure: str | None) -> dict[str, str]:
 
 def _answer(document: dict[str, object]) -> Response:
     status = 200 if document["status"] == "ok" else 503
-    return Response(
-        json_bytes(document), status, {"Cache-Control": "no-store"}, media_type="application/json"
-    )
+    return unstored(document, status)

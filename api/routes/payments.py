@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.access import PUBLIC
+from api.answers import NOT_STORED
 from api.errors import (
     STATUS_OF,
     TREES,
@@ -33,7 +34,6 @@ from ledger.submission import Submission
 router = APIRouter(prefix="/v1/payments", tags=["payments"])
 
 _LOG = logger("payments")
-_NOT_STORED = {"Cache-Control": "no-store"}
 # What anybody can bring about as often as he likes is counted, and does not fill the log.
 _QUIET = (
     *(BodyTooLarge, BodyTooSlow, Malformed),
@@ -73,9 +73,9 @@ async def submit_alipay_notice(request: Request, rooms: Here) -> Response:
     """
 
     def refused(error: Coded) -> Response:
-        return Response("fail", STATUS_OF[type(error)], _NOT_STORED, media_type="text/plain")
+        return Response("fail", STATUS_OF[type(error)], NOT_STORED, media_type="text/plain")
 
-    done = Response("success", 200, _NOT_STORED, media_type="text/plain")
+    done = Response("success", 200, NOT_STORED, media_type="text/plain")
     return await _answer(request, rooms, "alipay", done, refused)
 
 
@@ -97,9 +97,9 @@ async def submit_wechat_notice(request: Request, rooms: Here) -> Response:
 
     def refused(error: Coded) -> Response:
         told = json_bytes({"code": "FAIL", "message": error.code})
-        return Response(told, STATUS_OF[type(error)], _NOT_STORED, media_type="application/json")
+        return Response(told, STATUS_OF[type(error)], NOT_STORED, media_type="application/json")
 
-    return await _answer(request, rooms, "wechat", Response(None, 204, _NOT_STORED), refused)
+    return await _answer(request, rooms, "wechat", Response(None, 204, NOT_STORED), refused)
 
 
 @router.post(
@@ -120,7 +120,7 @@ async def submit_till_notice(request: Request, rooms: Here) -> Response:
     def refused(error: Coded) -> Response:
         return problem_response(error, request)
 
-    return await _answer(request, rooms, "internal", Response(None, 204, _NOT_STORED), refused)
+    return await _answer(request, rooms, "internal", Response(None, 204, NOT_STORED), refused)
 
 
 async def _answer(

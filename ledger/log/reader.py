@@ -21,7 +21,9 @@ from ledger.proof.tree import OutOfRange, consistency_path, inclusion_path, root
 from ledger.record.database import reading
 from ledger.record.facts import SealedEntry
 from ledger.record.recorder import LedgerRecorder
+from ledger.record.stored import read_stored
 from ledger.record.tables import CHECKPOINT
+from ledger.rules.entries import Entry
 
 # Both hold what never changes: 2 MiB of tiles, and the roots of 16 million leaves' tiles.
 _TILES_KEPT: Final = 256
@@ -79,6 +81,19 @@ class LogReader:
     def entry(self, index: int) -> SealedEntry | None:
         """Return the entry at a 0-based index, published or not; None beyond the size."""
         return self._recorder.entry_at(index)
+
+    def written(self, index: int) -> Entry:
+        """Read the entry at an index that the log is known to have.
+
+        Raises:
+            EntryMissing: Storage does not hold it.
+            EntryDamaged: It was changed.
+
+        """
+        stored = self.entry(index)
+        if stored is None:
+            raise EntryMissing(index)
+        return read_stored(stored)
 
     def entries(self, start: int, stop: int) -> list[SealedEntry]:
         """Return the entries with `start <= index < stop`, published or not, in order.

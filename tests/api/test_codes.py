@@ -13,14 +13,18 @@ from typing import Any
 
 import pytest
 
+from api import codes
 from api.auditing import folder_of_ledger
+from api.codes import Answerer, answered
+from api.desk import Hand, Order, write
 from api.keeper import Keeper
 from api.schemas_signed import CodeAnswer, IssuedCode
 from api.signatures import Target, sign_request
 from ledger.cards.codes import ALPHABET, LENGTH
 from ledger.cards.commitments import Place, check_opening, read_opening
 from ledger.proof.audit import audit
-from ledger.rules.codes import FAILURES_MAX, LOCK_US, answer_id
+from ledger.record.database import writing
+from ledger.rules.codes import FAILURES_MAX, LOCK_US, REVOKE, answer_id
 from ledger.rules.commands import read_command
 from ledger.rules.text import format_time
 from tests.api.coded import Shop, serve_shop
@@ -88,6 +92,35 @@ def test_the_owner_is_told_that_a_code_is_revoked_or_another_items(shop: Shop) -
     assert shop.check("shop", item, others_code) == ("invalid", None)
 
 
+def test_the_log_names_no_item_where_a_stranger_is_told_invalid(shop: Shop) -> None:
+    item, _ = shop.issue()
+    other, others_code = shop.issue()
+    shop.revoke(other)
+
+    for name in (item, other):
+        told = shop.post(shop.asking("ann", name, others_code)).json()
+        entry = shop.house.reader.written(told["entry"])
+        assert told["result"] == "invalid"
+        assert entry.command is not None
+        assert (entry.command.body["found"], entry.command.body["item"]) == ("none", None)
+
+
+def test_nothing_of_an_item_is_read_for_a_code_that_nobody_issued(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, code = shop.issue()
+    asked: list[str] = []
+    stream = shop.house.ledger.stream
+    monkeypatch.setattr(
+        shop.house.ledger, "stream", lambda name: (asked.append(name), stream(name))[1]
+    )
+
+    assert shop.check("ann", item, WRONG) == ("invalid", None)
+    assert not [name for name in asked if name.startswith("item/")]
+    assert shop.check("ann", item, code) == ("valid", None)
+    assert f"item/{item}" in asked
+
+
 def test_a_code_that_nobody_issued_and_an_item_that_nobody_registered_look_alike(
     shop: Shop,
 ) -> None:
@@ -149,6 +182,30 @@ def test_what_a_server_left_unanswered_is_answered_by_the_next_one(shop: Shop) -
     for party, check in zip(("shop", "ann"), checks, strict=True):
         assert shop.house.recorder.find_command("system", answer_id(party, check)) is not None
     assert shop.post(question).json()["result"] == "valid"
+
+
+def test_a_question_that_was_answered_is_not_looked_at_again(shop: Shop) -> None:
+    item, code = shop.issue()
+    recorded_only(shop, shop.asking("ann", item, code))
+    answerer = Answerer(shop.house)
+
+    assert (answerer.keep_up(), answerer._left, answerer.keep_up()) == (1, set(), 0)
+
+
+def test_who_was_second_to_answer_tells_what_the_first_said(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, code = shop.issue()
+    (check,) = recorded_only(shop, shop.asking("shop", item, code))
+    late = codes.prepare(shop.house, "shop", check)
+    shop.revoke(item)
+    shop.house.clock.advance(1_000_000)  # type: ignore[attr-defined]
+    first = codes.answer(shop.house, "shop", check)
+
+    # What the second wrote before it could know.
+    monkeypatch.setattr(codes, "prepare", lambda *_: late)
+    assert codes.answer(shop.house, "shop", check) == first
+    assert first.result == "revoked"
 
 
 @pytest.mark.parametrize("database", ["shop", "shop_on_postgresql"])
@@ -223,12 +280,62 @@ def test_without_the_index_nothing_is_answered_and_the_question_is_kept(shop: Sh
 def test_only_one_question_is_taken_at_a_time(shop: Shop) -> None:
     item, code = shop.issue()
     one = shop.asking("shop", item, code)
-    revoking = shop.client.post(
+    two = shop.client.post(
         "/v1/checks", content=body_of(one, shop.asking("ann", item, code)), headers=JSON
     )
 
-    assert (revoking.status_code, revoking.json()["code"]) == (400, "malformed")
+    assert (two.status_code, two.json()["code"]) == (400, "malformed")
+    assert two.json()["detail"] == "body: is not one command"
     assert first_entries(shop) == 0
+
+
+def test_another_command_is_no_question(shop: Shop) -> None:
+    item, _ = shop.issue()
+    size = shop.house.recorder.head().size
+    hand = Hand("shop", "owner", shop.house.signer("shop"))
+    order = Order(
+        REVOKE, [hand], {"item": item}, {f"item/{item}": shop.house.head_of(f"item/{item}")}
+    )
+
+    refused = shop.post(write(shop.house.context(), order)[1])
+
+    assert (refused.status_code, refused.json()["detail"]) == (
+        400,
+        "command.kind: is not check-code/1",
+    )
+    assert shop.house.recorder.head().size == size
+
+
+def test_a_question_that_does_not_open_keeps_no_other_from_its_answer(shop: Shop) -> None:
+    item, code = shop.issue()
+    broken, sound = shop.asking("ann", item, code), shop.asking("bob", item, code)
+    checks = recorded_only(shop, broken, sound)
+    found = shop.house.recorder.find_command("ann", checks[0])
+    assert found is not None
+    with writing(shop.house.recorder.engine) as connection:
+        connection.exec_driver_sql("DROP TRIGGER IF EXISTS disclosure_no_update")
+        connection.exec_driver_sql(
+            f'UPDATE disclosure SET box = zeroblob(64) WHERE "index" = {found.index}'
+        )
+
+    assert asyncio.run(_one_round(shop)) == {"answers": "box-refused"}
+    told = [answered(shop.house, *place) for place in zip(("ann", "bob"), checks, strict=True)]
+    assert told[0] is None
+    assert told[1] is not None
+    assert told[1].result == "valid"
+
+
+def test_a_question_that_the_storage_lost_is_answered_as_a_wrong_code(shop: Shop) -> None:
+    item, code = shop.issue()
+    (check,) = recorded_only(shop, shop.asking("ann", item, code))
+    with writing(shop.house.recorder.engine) as connection:
+        connection.exec_driver_sql("DROP TRIGGER IF EXISTS disclosure_no_update")
+        connection.exec_driver_sql("UPDATE disclosure SET box = x'' WHERE name = 'code'")
+
+    assert asyncio.run(_one_round(shop)) == {}
+    told = answered(shop.house, "ann", check)
+    assert told is not None
+    assert told.result == "invalid"
 
 
 def signed(shop: Shop, path: str, party: str) -> Any:

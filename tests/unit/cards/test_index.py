@@ -74,6 +74,39 @@ def refused(
     return found.value
 
 
+def issued_with(key: int) -> tuple[Fingerprint, ...]:
+    return (fingerprint(1_000 + key),)
+
+
+def test_what_is_confirmed_stays_so_when_its_command_comes_again(index: CardIndex) -> None:
+    one = claim(1, codes=issued_with(1))
+    reserve(index, one)
+    index.confirm([(one, 5)], size=6)
+    reserve(index, one)
+
+    holder = index._holder(fingerprint(1))
+    assert holder is not None
+    assert holder.entry == 5
+    assert index.issued(issued_with(1), never) == {one.item}
+
+
+def test_an_index_that_is_made_anew_forgets_the_codes_of_the_log_and_keeps_reserved_ones(
+    index: CardIndex,
+) -> None:
+    known, reserved = claim(1, codes=issued_with(1)), claim(2, codes=issued_with(2))
+    reserve(index, known, reserved)
+    index.confirm([(known, 5)], size=6)
+    with index.writing():
+        index.forget_all()
+        # Its row gets the id that the forgotten one had.
+        index.learn(claim(3), 7)
+
+    assert index.issued(issued_with(1), never) == set()
+    assert index.issued(issued_with(2), lambda *_: True) == {reserved.item}
+    (left,) = index._connection.execute("SELECT count(*) FROM code").fetchone()
+    assert left == 1
+
+
 def test_a_key_is_taken_once(index: CardIndex) -> None:
     reserve(index, claim(1), claim(2))
 

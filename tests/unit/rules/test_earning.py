@@ -80,6 +80,12 @@ def test_a_line_earns_nothing_until_it_has_ended() -> None:
     refused(small, earning(small, EARNED), error, line=1, unit="CREDIT", earned="0")
 
 
+def test_nothing_is_not_earned_either() -> None:
+    small = delivered()
+    error = trade_errors.CreditNotEarned
+    refused(small, earning(small, 0), error, line=1, unit="CREDIT", earned="0")
+
+
 def test_it_is_for_the_buyer_alone() -> None:
     small = ended()
     strange = earning(small, EARNED, party="eve")
