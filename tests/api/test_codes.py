@@ -84,7 +84,12 @@ def test_the_owner_is_told_that_a_code_is_revoked_or_another_items(shop: Shop) -
     other, others_code = shop.issue()
     shop.revoke(other)
 
-    assert shop.check("shop", item, others_code) == ("wrong_item", None)
+    told = shop.post(shop.asking("shop", item, others_code)).json()
+    assert (told["result"], told["first_at"]) == ("wrong_item", None)
+    entry = shop.house.reader.written(told["entry"])
+    assert entry.command is not None
+    # What was asked about is named, and not whose code it is.
+    assert (entry.command.body["found"], entry.command.body["item"]) == ("other", item)
     assert shop.check("shop", other, others_code) == ("revoked", None)
     shop.give(item, "shop", "ann")
     assert shop.check("shop", item, code) == ("valid", None)
