@@ -19,6 +19,7 @@ from tests.simulation.histories import pick
 from tests.simulation.market import PEOPLE
 from tests.simulation.running import run_histories
 from tests.simulation.test_escrow import OTHER, EscrowHistories
+from tests.simulation.test_orders import OrderHistories
 from tests.simulation.test_stock import DAY_US
 from tests.terms import terms
 
@@ -32,14 +33,12 @@ LEVELS = ("diamond", "ordinary", "vip", "gold")
 AMOUNTS = (0, 1, 250, 10_000, 20_000, 90_000, 10**37, 10**38 - 1)
 
 
-class CreditHistories(EscrowHistories):
-    """Commands about credit, points and levels, orders that keep a level, and lines that earn."""
+class CreditHistories(OrderHistories):
+    """Commands about credit, points and levels, and orders that keep a level."""
 
     actions: ClassVar[tuple[str, ...]] = (
         *("grant", "grant", "claw_back", "claw_back", "redeem", "redeem", "policy", "top_up"),
         *("level", "level", "level", "level", "order", "cancel", "regret", "replay", "conflict"),
-        *("buy", "buy", "buy", "deliver", "deliver", "accept", "accept", "claim", "close"),
-        *("earn", "earn", "earn", "earn", "line_timer"),
     )
 
     def unit(self, dice: Random) -> str:
@@ -62,26 +61,6 @@ class CreditHistories(EscrowHistories):
     def redeem(self, dice: Random) -> None:
         body = self.some(dice) | {"service": "coupon"}
         self.act(dice, "redeem-credit/1", [(self.who(dice, body["party"]), "member")], body)
-
-    def earn(self, dice: Random) -> None:
-        """Say what a line earned: mostly one that was released, and what is right."""
-        released = [
-            (name, number)
-            for name, order in self.model.orders.items()
-            for number, line in enumerate(order["lines"], start=1)
-            if line.get("released")
-        ]
-        name, number = pick(dice, released, self.lines() or [(OTHER, 1)])
-        unit = self.unit(dice)
-        known = name in self.model.orders
-        amount = self.model.earned(name, number, unit) if known else 1
-        body = {
-            **credit_body(self.buyer(name), amount + dice.choice((0, 0, 0, 0, 1)), unit),
-            "line": number,
-            "order": name,
-        }
-        named = earning_id(name, number, pick(dice, [unit], sorted(UNITS)))
-        self.act(dice, KIND, [(self.who(dice, "system"), "system")], body, command_id=named)
 
     def some(self, dice: Random) -> dict[str, Any]:
         """Name a member that has something, and about as much as that."""
@@ -113,14 +92,6 @@ class CreditHistories(EscrowHistories):
         assert not any(sums.values())
 
     @invariant()
-    def no_line_earned_a_unit_twice(self) -> None:
-        """However often it is tried: the id of the command follows from line and unit."""
-        rows = self.world.recorder.entries_of_type("credit-earned/1", 0, limit=10_000)
-        bodies = [read_stored(row).command for row in rows]
-        places = [(c.body["order"], c.body["line"], c.body["unit"]) for c in bodies if c]
-        assert len(places) == len(set(places))
-
-    @invariant()
     def every_member_has_what_the_model_says(self) -> None:
         parties = {party for party, _ in self.model.credit}
         for party in parties:
@@ -137,9 +108,52 @@ class CreditHistories(EscrowHistories):
             assert state.level == level
 
 
+class EarningHistories(CreditHistories, EscrowHistories):
+    """Lines that end in every way, and what they earn a buyer that has and owes other credit."""
+
+    actions: ClassVar[tuple[str, ...]] = (
+        *("buy", "buy", "buy", "deliver", "deliver", "accept", "accept", "claim", "close", "give"),
+        *("earn", "earn", "earn", "earn", "earn", "line_timer", "claw_back", "redeem", "level"),
+        *("policy", "order", "cancel", "replay", "conflict"),
+    )
+
+    def earn(self, dice: Random) -> None:
+        """Say what a line earned: mostly one that was released, and what is right."""
+        released = [
+            (name, number)
+            for name, order in self.model.orders.items()
+            for number, line in enumerate(order["lines"], start=1)
+            if line.get("released")
+        ]
+        name, number = pick(dice, released, self.lines() or [(OTHER, 1)])
+        unit = self.unit(dice)
+        known = name in self.model.orders
+        amount = self.model.earned(name, number, unit) if known else 1
+        body = {
+            **credit_body(self.buyer(name), amount + dice.choice((0, 0, 0, 0, 1)), unit),
+            "line": number,
+            "order": name,
+        }
+        named = earning_id(name, number, pick(dice, [unit], sorted(UNITS)))
+        self.act(dice, KIND, [(self.who(dice, "system"), "system")], body, command_id=named)
+
+    @invariant()
+    def no_line_earned_a_unit_twice(self) -> None:
+        """However often it is tried: the id of the command follows from line and unit."""
+        rows = self.world.recorder.entries_of_type("credit-earned/1", 0, limit=10_000)
+        bodies = [read_stored(row).command for row in rows]
+        places = [(c.body["order"], c.body["line"], c.body["unit"]) for c in bodies if c]
+        assert len(places) == len(set(places))
+
+
 def test_random_histories_of_credit_conserve_each_unit_and_mix_none(template: Any) -> None:
     run_histories(partial(CreditHistories, template.copy), share=20)
 
 
+def test_random_histories_of_earning_give_each_line_its_share_once(template: Any) -> None:
+    run_histories(partial(EarningHistories, template.copy), share=10)
+
+
 def test_histories_of_credit_hold_on_each_database(fresh_market: Any) -> None:
     run_histories(partial(CreditHistories, fresh_market), share=1)
+    run_histories(partial(EarningHistories, fresh_market), share=1)
