@@ -128,9 +128,10 @@ class EarningHistories(CreditHistories, EscrowHistories):
         name, number = pick(dice, released, self.lines() or [(OTHER, 1)])
         unit = self.unit(dice)
         known = name in self.model.orders
+        party = self.buyer(name) if dice.random() < 0.9 else dice.choice(PEOPLE)
         amount = self.model.earned(name, number, unit) if known else 1
         body = {
-            **credit_body(self.buyer(name), amount + dice.choice((0, 0, 0, 0, 1)), unit),
+            **credit_body(party, amount + dice.choice((0, 0, 0, 0, 1)), unit),
             "line": number,
             "order": name,
         }
