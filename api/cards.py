@@ -11,7 +11,7 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from api.desk import Hand, Order, write
 from api.house import House, Random
@@ -28,6 +28,7 @@ BATCH: Final = 250
 LIFE_US: Final = 120 * 1_000_000
 _NAMES: Final = frozenset({"key", "card", "cardkey", "卡密", "密钥", "卡号"})
 _CELL_MAX: Final = 16 * 1024
+_LINE_MAX: Final = 4 * _CELL_MAX
 _FAULTS_SHOWN: Final = 20
 
 Progress = Callable[[int, int], None]
@@ -144,6 +145,8 @@ def read_rows(lines: Iterator[str]) -> list[Row]:
                 if _is_key(key)
                 else (faults.append(reader.line_num))
             )
+            if len(rows) + len(faults) > ROWS_MAX:
+                raise CardFileRefused(f"the file holds more than {ROWS_MAX} rows")
     except (csv.Error, UnicodeDecodeError):
         # What it says may quote the line.
         raise CardFileRefused("the file is no CSV in UTF-8", rows=[reader.line_num + 1]) from None
@@ -151,8 +154,8 @@ def read_rows(lines: Iterator[str]) -> list[Row]:
         raise CardFileRefused(
             f"{len(faults)} rows hold no key that can be registered", rows=faults[:_FAULTS_SHOWN]
         )
-    if not 0 < len(rows) <= ROWS_MAX:
-        raise CardFileRefused(f"the file holds {len(rows)} keys, not 1 to {ROWS_MAX}")
+    if not rows:
+        raise CardFileRefused(f"the file holds 0 keys, not 1 to {ROWS_MAX}")
     return rows
 
 
@@ -251,6 +254,21 @@ def _is_key(key: str) -> bool:
 
 
 def open_file(path: Path) -> Iterator[str]:
-    """Yield the lines of a file of keys. Raises `OSError`."""
+    """Yield the lines of a file of keys. Raises `OSError`, and as `lines_of`."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from file
+        yield from lines_of(file)
+
+
+def lines_of(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file that may have no end.
+
+    Raises:
+        CardFileRefused: One of them is longer than any row.
+
+    """
+    number = 0
+    while line := file.readline(_LINE_MAX + 1):
+        number += 1
+        if len(line) > _LINE_MAX:
+            raise CardFileRefused(f"a line is longer than {_LINE_MAX} characters", rows=[number])
+        yield line

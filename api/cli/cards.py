@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cards import CardFileRefused, Goods, Row, open_file, read_rows
+from api.cards import CardFileRefused, Goods, Row, lines_of, open_file, read_rows
 from api.cards import upload as hand_in
 from api.cli.failures import USAGE, Usage
 from api.cli.options import Dir, Json, own_key, writing
@@ -160,7 +160,7 @@ def _read(file: str) -> list[Row]:
     try:
         if file == _STDIN:
             sys.stdin.reconfigure(encoding="utf-8-sig", newline="")  # type: ignore[union-attr]
-            return read_rows(iter(sys.stdin))
+            return read_rows(lines_of(sys.stdin))
         return read_rows(open_file(Path(file)))
     except CardFileRefused as refused:
         raise Usage(
@@ -183,7 +183,12 @@ def _goods(house: House, merchant: str, product: str, class_: str | None) -> Goo
     in_force = terms.at(house.clock.now())
     found = house.ledger.stream(merchant_stream(merchant))
     if found is None or not isinstance(found.state, Merchant):
-        raise Usage(f"{merchant} was never qualified as a merchant", code="unknown-merchant")
+        raise Usage(
+            f"{merchant} was never qualified as a merchant",
+            code="unknown-merchant",
+            do="The merchant and a reviewer sign qualify-merchant/1 (docs/spec.md section 9.9); "
+            "`yinzheng submit` hands it in.",
+        )
     return Goods(
         merchant=merchant,
         namespace=_namespace(house, found.state, product),

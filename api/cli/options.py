@@ -15,9 +15,11 @@ from api.folder import LedgerFolder
 from api.house import House
 from api.keystore import keystore_of
 from ledger.proof.vkey import VerifierKey
+from ledger.rules.errors import Malformed
 from ledger.signer import LocalSigner
 
 VKEY_BYTES_MAX = 4096
+SECRET_BYTES_MAX = 64 * 1024
 
 Dir = Annotated[Path, typer.Option("--dir", metavar="D", help="The ledger's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line, nothing else.")]
@@ -63,9 +65,23 @@ def own_key(house: House, party: str) -> LocalSigner:
 def read_secret(text: str) -> str:
     """Read an argument that may hold a secret: itself, or @FILE.
 
-    What stands on the command line is seen in the list of processes. Raises `OSError`.
+    What stands on the command line is seen in the list of processes.
+
+    Raises:
+        OSError: The file cannot be read.
+        Malformed: It is too large, or no text in UTF-8. Nothing of it is quoted.
+
     """
-    return Path(text[1:]).read_text(encoding="utf-8").strip() if text.startswith("@") else text
+    if not text.startswith("@"):
+        return text
+    with Path(text[1:]).open("rb") as file:
+        data = file.read(SECRET_BYTES_MAX + 1)
+    if len(data) > SECRET_BYTES_MAX:
+        raise Malformed(text[1:], f"has more than {SECRET_BYTES_MAX} bytes")
+    try:
+        return data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise Malformed(text[1:], "is no text in UTF-8") from None
 
 
 def read_vkey(text: str) -> str:

@@ -175,6 +175,8 @@ def test_a_table_or_a_plain_list_is_read(
         (b"key\nSECRET\n\xff\xfe\n", "the file is no CSV in UTF-8", [1]),
         (b"key,x\nSECRET,1\n1,2\n , 5\n", "1 rows hold no key that can be registered", [4]),
         (b'key\n"' + b"S" * 20_000 + b'"\n', "the file is no CSV in UTF-8", [3]),
+        (b"key\n" + b"S" * 70_000, "a line is longer than 65536 characters", [2]),
+        (b"S\n" * 100_001, "the file holds more than 100000 rows", []),
     ],
 )
 def test_a_file_that_is_not_in_order_is_refused_whole_and_never_quoted(

@@ -60,3 +60,32 @@ def test_what_is_refused_changes_nothing(
     ran = program("credit", *more, "--dir", ledger, "--json")
     assert ran.error["code"] == code
     assert told(program, ledger, "show", "ann")["held"] == []
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [(b"\xff\xfe", "is no text in UTF-8"), (b"y" * 65_537, "has more than 65536 bytes")],
+)
+def test_a_file_that_holds_no_short_text_is_refused_and_not_quoted(
+    program: Program, ledger: Path, tmp_path: Path, data: bytes, told: str
+) -> None:
+    reason = tmp_path / "reason"
+    reason.write_bytes(data)
+    why = ("--source", "campaign", "--as", "kay", "--reason", f"@{reason}")
+
+    ran = program("credit", "grant", "ann", "5", *why, "--dir", ledger, "--json")
+
+    assert (ran.code, ran.error["code"]) == (2, "malformed")
+    assert ran.error["message"] == f"{reason}: {told}"
+    assert "yyy" not in ran.out + ran.err
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_and_have_no_end(
+    program: Program, ledger: Path, tmp_path: Path
+) -> None:
+    reason = tmp_path / "reason"
+    reason.write_bytes(b"\xef\xbb\xbffor trying\r\n")
+    how = ("credit", "grant", "ann", "5", "--source", "campaign", "--as", "kay", "--dir", ledger)
+
+    assert program(*how, "--reason", f"@{reason}").code == 0
+    assert program(*how, "--reason", "@/dev/zero").code == 2
