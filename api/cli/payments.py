@@ -62,7 +62,7 @@ def compare(
         ours = (each for each in moved if each.provider == provider)
         found = reconcile(rows, ours, since=first, until=last)
     told = f"{found.rows} rows, {found.entries} entries, {found.matched} alike, "
-    lines = ["  ".join(str(value) for value in each.values()) for each in found.differences]
+    lines = ["  ".join(_shown(value) for value in each.values()) for each in found.differences]
     document = {"schema": 1, "provider": provider, **found.document()}
     Output(as_json=as_json).result(document, *lines, f"{told}{len(found.differences)} differences")
     return FOUND_WRONG if found.differences else 0
@@ -83,6 +83,10 @@ def check(*, folder: Dir, as_json: Json = False) -> int:
     lines = [f"{each['provider']}: {each['party']} {each['says']}" for each in found]
     Output(as_json=as_json).result({"schema": 1, "providers": found}, *lines)
     return 0 if all(each["says"] == _ABLE for each in found) else FOUND_WRONG
+
+
+def _shown(value: object) -> str:
+    return "-" if value in (None, "") else str(value)
 
 
 def _looked_at(house: House, port: Port) -> dict[str, Any]:

@@ -89,6 +89,8 @@ def test_a_statement_is_compared_with_the_ledger(tmp_path: Path, program: Progra
             }
         ],
     }
+    shown = program("payments", "reconcile", bill, "--provider", "wechat", "--dir", folder)
+    assert shown.out.splitlines()[0] == "not-in-ledger  42  2  100 CNY  -  -  -"
     bill.write_text("transaction,order,amount,currency,state\n")
     assert program("payments", "reconcile", bill, "--provider", "wechat", "--dir", folder).code == 0
     assert program("payments", "reconcile", bill, "--provider", "visa", "--dir", folder).code == 2
