@@ -11,7 +11,10 @@ from api.cli.failures import Usage
 from api.cli.options import Dir, Json, own_key, read_secret, writing
 from api.cli.output import Output, plain
 from api.desk import Hand, Order, send
+from api.disclosures import open_field
+from api.house import House
 from api.orders import order_document
+from ledger.record.stored import read_stored
 from ledger.rules.chargebacks import RECEIVED, STAGES
 from ledger.rules.compose import ID_RANDOM_BYTES, uuid7
 from ledger.rules.order_state import Order as OrderState
@@ -19,6 +22,7 @@ from ledger.rules.orders import order_stream
 from ledger.rules.text import PROVIDERS, check_uuid7
 from ledger.rules.trade_errors import UnknownOrder
 
+_KIND: Final = "record-chargeback/1"
 _PART: Final = re.compile(r"([1-9][0-9]?)=([1-9][0-9]{0,37})", re.ASCII)
 _ORDER = typer.Argument(metavar="ORDER", help="The number of an order.")
 _STAGE = typer.Argument(metavar="STAGE", help="received, won or lost.")
@@ -52,6 +56,9 @@ def chargeback(  # noqa: PLR0913 - each is an option of the command line
         found = house.ledger.stream(stream)
         if found is None or not isinstance(found.state, OrderState):
             raise UnknownOrder(f"no such order: {number}", order=number)
+        told_number = read_secret(transaction)
+        if stage == RECEIVED:
+            _check_fresh(house, number, found.state, provider, told_number)
         fresh = uuid7(house.clock.now(), house.random(ID_RANDOM_BYTES))
         body: dict[str, Any] = {
             "case": fresh if case is None else check_uuid7(case, field="--case"),
@@ -60,9 +67,9 @@ def chargeback(  # noqa: PLR0913 - each is an option of the command line
             "provider": provider,
             "stage": stage,
         }
-        seal = {"transaction": (found.state.buyer, read_secret(transaction))}
+        seal = {"transaction": (found.state.buyer, told_number)}
         hands = [Hand(as_, "cashier", own_key(house, as_))]
-        send(house, Order("record-chargeback/1", hands, body, seal=seal))
+        send(house, Order(_KIND, hands, body, seal=seal))
         after = house.ledger.stream(stream)
         assert after is not None  # noqa: S101 - it was read before
         assert isinstance(after.state, OrderState)  # noqa: S101 - by the stream's name
@@ -81,6 +88,31 @@ def _check(stage: str, provider: str, line: list[str] | None, case: str | None) 
             "received goes with --line, won and lost with --case",
             do="Name each line that is charged back, or the case that ended.",
         )
+
+
+def _check_fresh(
+    house: House, number: str, order: OrderState, provider: str, transaction: str
+) -> None:
+    """Refuse what is open by this number: a lost answer, and the same typed again, takes once."""
+    open_cases = {case.number for case in order.cases if case.open}
+    for row in house.recorder.stream_entries(order_stream(number)) if open_cases else ():
+        command = read_stored(row).command
+        if command is None or command.kind != _KIND or command.body["stage"] != RECEIVED:
+            continue
+        body = command.body
+        if body["provider"] != provider or body["case"] not in open_cases:
+            continue
+        (sealed,) = command.document["sealed"]
+        boxes = {box.name: box.box for box in house.recorder.disclosures(row.index)}
+        opened = open_field(house, row.index, command.id, sealed, boxes.get(sealed["name"]))
+        if opened.value == transaction:
+            raise Usage(
+                "a chargeback of this number is open already",
+                code="chargeback-exists",
+                do="Nothing, if it is the same; else look at the provider's number.",
+                order=number,
+                case=body["case"],
+            )
 
 
 def _part(text: str) -> dict[str, Any]:

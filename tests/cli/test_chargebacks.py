@@ -62,3 +62,19 @@ def test_what_is_not_in_form_is_said_before_anything_is_sent(
     ran = program("payments", "chargeback", ledger.name, *more, "--dir", ledger, *WHO, "--json")
     assert ran.code == 2
     assert said in ran.error["message"]
+
+
+def test_a_chargeback_that_is_typed_again_after_a_lost_answer_takes_once(
+    program: Program, ledger: Path
+) -> None:
+    order = placed(program, ledger)["order"]
+    on(program, ledger, "pay", order, "--as", "ann")
+    taken = ("payments", "chargeback", order, "received", "--line", "1=100", "--dir", ledger)
+    case = program.json(*taken, *WHO)["case"]
+
+    again = program(*taken, *WHO, "--json")
+    other = program.json(*taken, *WHO[:-1], "CB-2026-2")
+
+    assert (again.code, again.error["code"], again.error["case"]) == (2, "chargeback-exists", case)
+    assert "CB-2026-1" not in again.out + again.err
+    assert (len(other["chargebacks"]), other["lines"][0]["charged_back"]) == (2, "200")
