@@ -37,6 +37,10 @@ def deposit_document(merchant: str, found: Stream | None) -> dict[str, Any]:
         "forfeited": written(Account(deposit.forfeited)),
         "head_index": None if found is None else found.head.index,
         "merchant": merchant,
+        "owed": [
+            {"amount": str(each.amount), "currency": each.currency, "due": format_time(each.due)}
+            for each in deposit.owed
+        ],
         "requested_at": None if asked is None else format_time(asked),
         "reserved": written(Account(deposit.reserved)),
     }

@@ -20,6 +20,7 @@ from api.labelling import Labeller
 from api.levelling import Leveller
 from api.logs import logger
 from api.packing import NotPacked
+from api.recourse import Recoverer
 from api.timers import fire_due
 
 PUBLISH_EVERY_S = 1.0
@@ -66,6 +67,7 @@ class Keeper:
         self._leveller = Leveller(house)
         self._answerer = Answerer(house)
         self._earner = Earner(house)
+        self._recoverer = Recoverer(house)
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -115,6 +117,7 @@ class Keeper:
         if "disk" not in self._failures:
             await self._step("timers", partial(fire_due, self._house))
             await self._step("answers", self._answerer.keep_up)
+            await self._step("recourse", self._recoverer.keep_up)
             await self._step("labels", self._labeller.keep_up)
             await self._step("earnings", self._earner.keep_up)
             await self._step("levels", self._leveller.keep_up)

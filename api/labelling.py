@@ -25,6 +25,7 @@ from ledger.submission import Submission
 _DECIDING: Final = (
     *("merchant-qualified/1", "qualification-revoked/1", "labels-changed/1"),
     *("trade-policy-published/1", "deposit-changed/1", "deposit-reserved/1"),
+    "recourse-taken/1",
 )
 # Another process was first, or something changed in between: the next round looks again.
 _PASSED: Final = (LabelsDiffer, LabelsUnchanged)

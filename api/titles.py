@@ -67,6 +67,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "chargeback-ended": ("The chargeback has ended", "该拒付已有结果"),
     "chargeback-exists": ("The chargeback was recorded before", "该拒付已有记录"),
     "chargeback-too-large": ("Less is left of the line", "该订单行可拒付的金额不足"),
+    "nothing-to-recover": (
+        "The merchant has nothing that could be taken",
+        "商家目前没有可扣收的款项",
+    ),
     "unknown-chargeback": ("No such chargeback", "没有这个拒付"),
     "deposit-agreed": ("The merchant agreed to this deposit already", "商家已同意该保证金约定"),
     "deposit-not-agreed": ("The merchant agreed to no deposit", "商家尚未同意保证金约定"),

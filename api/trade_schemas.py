@@ -61,6 +61,14 @@ class AgreedDeposit(Shape):
     minimum: list[Money] = Field(description="What a merchant that sells leaves")
 
 
+class OwedMoney(Shape):
+    """What a merchant owes by chargebacks it lost, in one currency."""
+
+    amount: str
+    currency: str
+    due: str = Field(description="When it is taken from its balance, and then from its deposit")
+
+
 class MerchantDeposit(Shape):
     """What a merchant deposited, by currency."""
 
@@ -72,6 +80,7 @@ class MerchantDeposit(Shape):
     due: str | None = Field(description="When that may be paid back at the earliest")
     forfeited: list[Money] = Field(description="What was taken from it for good")
     claims: int = Field(description="How many claims and chargebacks on what it sold are open")
+    owed: list[OwedMoney] = Field(description="What it lost by chargebacks and was not taken yet")
     head_index: int | None = Field(description="Null where nothing was ever written of it")
 
 

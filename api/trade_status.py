@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from ledger.rules import chargeback_errors as chargebacks
 from ledger.rules import code_errors as codes
 from ledger.rules import trade_errors as trade
 from ledger.rules.errors import RuleError
@@ -13,6 +14,11 @@ from ledger.rules.errors import RuleError
 _WHO, _CLASH, _NEVER = HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
 
 TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
+    chargebacks.ChargebackEnded: _CLASH,
+    chargebacks.ChargebackExists: _CLASH,
+    chargebacks.ChargebackTooLarge: _CLASH,
+    chargebacks.NothingToRecover: _CLASH,
+    chargebacks.UnknownChargeback: _CLASH,
     codes.CheckUnknown: _CLASH,
     codes.ChecksLocked: _CLASH,
     codes.ChecksPending: HTTPStatus.TOO_MANY_REQUESTS,
@@ -24,9 +30,6 @@ TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
     trade.BalanceTooLow: _CLASH,
     trade.ClaimClosed: _CLASH,
     trade.ClaimExists: _CLASH,
-    trade.ChargebackEnded: _CLASH,
-    trade.ChargebackExists: _CLASH,
-    trade.ChargebackTooLarge: _CLASH,
     trade.ClaimNotAccepted: _NEVER,
     trade.ClaimOpen: _CLASH,
     trade.CardNotSold: _CLASH,
@@ -69,7 +72,6 @@ TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
     trade.SnapshotDiffers: _CLASH,
     trade.SupplierNotQualified: _CLASH,
     trade.TimerNotDue: _CLASH,
-    trade.UnknownChargeback: _CLASH,
     trade.UnknownClaim: _CLASH,
     trade.UnknownLine: _NEVER,
     trade.UnknownListing: _CLASH,

@@ -12,7 +12,7 @@ from typing import Any
 from ledger.log.export import export_log
 from ledger.log.reader import LogReader
 from ledger.rules.text import b64encode
-from tests.chargebacks import charge_back, end_chargeback
+from tests.chargebacks import charge_back, end_chargeback, recover
 from tests.codes import ask, ask_and_answer, revoke_code
 from tests.credit import claw_back, earn_credit, grant_credit, redeem_credit, update_level
 from tests.databases import sqlite_file_url
@@ -222,6 +222,8 @@ def _escrow(world: World) -> None:
     release_lines(world, order, 2)
     end_chargeback(world, order, charge_back(world, order, {1: 5_000}), "won")
     end_chargeback(world, order, charge_back(world, order, {1: 300, 2: 400}), "lost")
+    world.clock.advance(DAY_US)
+    recover(world, "mia")
 
     order = _bought(world, 14, 15, 16, 17)
     early = open_claim(world, order, 4, kind="not-delivered")

@@ -146,7 +146,7 @@ _TERMS: dict[str, Any] = {
                 "origin": "platform-direct",
             },
         ],
-        "recourse_s": 7 * DAY_S,
+        "recourse_s": DAY_S,
     },
     "metrics": ["mean-handling-time", "warranty-success-rate"],
     "notice_days": 7,

@@ -135,5 +135,12 @@ def _show(out: Output, document: dict[str, Any]) -> None:
         return ", ".join(f"{one['amount']} {one['currency']}" for one in document[name]) or "0"
 
     lines = {name: told(name) for name in ("available", "reserved", "forfeited")}
-    blocked = {"claims": str(document["claims"]), "due": document["due"] or "-"}
+    owed = ", ".join(
+        f"{one['amount']} {one['currency']} (due {one['due']})" for one in document["owed"]
+    )
+    blocked = {
+        "claims": str(document["claims"]),
+        "owed": owed or "0",
+        "due": document["due"] or "-",
+    }
     out.result(document, plain({"merchant": document["merchant"], **lines, **blocked}))

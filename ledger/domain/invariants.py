@@ -20,7 +20,7 @@ from ledger.rules.trade_state import Account, Claim, Deposit
 
 _MOVES = frozenset({"item-transferred/1", "sale-imported/1", "provenance-gap-recorded/1"})
 _RESERVED, _SOLD = "item-reserved/1", "item-sold/1"
-_CHARGED = "chargeback-recorded/1"
+_CHARGED, _RECOURSE = "chargeback-recorded/1", "recourse-taken/1"
 _BY_IMPORT = frozenset({"sale-imported/1", "provenance-gap-recorded/1"})
 
 
@@ -43,8 +43,8 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
             does not hold it; or an import would touch what a key holder signed for; or an item
             would be reserved twice, or sold to another than the buyer it is reserved for; or money
             would come from nowhere, from another order, or from a line that is frozen; or a
-            deposit would leave that nobody asked for, or while a claim is open; or credit or points
-            would be mixed with money.
+            deposit would leave that nobody asked for, or while a claim is open; or more would be
+            taken of a merchant than it owes; or credit or points would be mixed with money.
 
     """
     signed = {signer.party for signer in command.signers}
@@ -54,6 +54,7 @@ def check_before_write(command: Command, facts: Sequence[Fact], view: View) -> N
             _check_balanced(fact.data["postings"])
             _check_escrow(fact, view)
             _check_deposit(fact, view)
+            _check_recourse(fact, view)
             _check_units(fact)
         if not fact.stream.startswith("item/"):
             continue
@@ -123,13 +124,9 @@ def _check_deposit(fact: Fact, view: View) -> None:
             continue
         if account != fact.stream:
             raise InvariantBroken("another's deposit would move", account=account)
-        found = view.stream(account)
-        before = found.state if found and isinstance(found.state, Deposit) else Deposit()
-        if amount < 0 and before.claims:
-            raise InvariantBroken("a claimed deposit would leave", claims=before.claims)
-        if -amount > Account(before.reserved).held(currency):
-            asked = Account(before.reserved).held(currency)
-            raise InvariantBroken("more of a deposit would leave than was asked for", asked=asked)
+        before = _deposit(view, account)
+        if fact.type != _RECOURSE:
+            _check_paid_back(before, currency, -amount)
         held = sum(Account(part).held(currency) for part in (before.available, before.reserved))
         after = fact.data["after"]
         says = sum(
@@ -139,6 +136,48 @@ def _check_deposit(fact: Fact, view: View) -> None:
         )
         if says != held + amount:
             raise InvariantBroken("a deposit would hold another amount", held=held, says=says)
+
+
+def _deposit(view: View, stream: str) -> Deposit:
+    found = view.stream(stream)
+    return found.state if found and isinstance(found.state, Deposit) else Deposit()
+
+
+def _check_paid_back(before: Deposit, currency: str, amount: int) -> None:
+    if amount > 0 and before.claims:
+        raise InvariantBroken("a claimed deposit would leave", claims=before.claims)
+    if amount > 0 and before.owed:
+        raise InvariantBroken("a deposit would leave that is owed", owed=before.owed[0].amount)
+    if amount > Account(before.reserved).held(currency):
+        asked = Account(before.reserved).held(currency)
+        raise InvariantBroken("more of a deposit would leave than was asked for", asked=asked)
+
+
+def _check_recourse(fact: Fact, view: View) -> None:
+    """Check that what is taken of a merchant is what it owes no longer, and kept where it was."""
+    if fact.type != _RECOURSE:
+        return
+    merchant = fact.stream.partition("/")[2]
+    own = {fact.stream, f"balance/{merchant}", f"receivable/{merchant}"}
+    before = {each.currency: each.amount for each in _deposit(view, fact.stream).owed}
+    after = {each["currency"]: int(each["amount"]) for each in fact.data["after"]["owed"]}
+    for posting in fact.data["postings"]:
+        account, amount, currency = posting["account"], int(posting["amount"]), posting["currency"]
+        if account not in own:
+            raise InvariantBroken("another would pay what is owed", account=account)
+        given = amount if account.startswith("receivable/") else 0
+        if given < 0 or (not given and amount > 0):
+            raise InvariantBroken("recourse would pay out", account=account, amount=amount)
+        before[currency] = before.get(currency, 0) - given
+    left = {currency: amount for currency, amount in before.items() if amount}
+    if left != after:
+        currency = min(each for each in before | after if left.get(each) != after.get(each))
+        raise InvariantBroken(
+            "a merchant would owe another amount",
+            currency=currency,
+            left=left.get(currency, 0),
+            says=after.get(currency, 0),
+        )
 
 
 def _check_units(fact: Fact) -> None:

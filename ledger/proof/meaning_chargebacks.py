@@ -4,7 +4,7 @@
                escrow, or of what a merchant got, which then owes it less the fee; never more than
                is there, nothing leaves a line while a case of it is open, and a case ends once:
                all of it is given back where it was taken, or nothing; the deposits of its lines'
-               merchants count it while it is open
+               merchants count it while it is open, and say what is owed by it once it is lost
 
 Specification: docs/spec.md section 11.
 """
@@ -68,8 +68,10 @@ class ChargebacksMeaning:
         self.escrow.check_postings(name, right, document["data"]["postings"], "chargebacks")
         return self._merchants(name, case)
 
-    def end(self, document: dict[str, Any], command: dict[str, Any]) -> list[str]:
-        """Check the entry of a chargeback that was won or lost; returns the merchants again.
+    def end(self, document: dict[str, Any], command: dict[str, Any]) -> Counter[str]:
+        """Check the entry of a chargeback that was won or lost; returns what each merchant owes.
+
+        Merchants that owe nothing by it are named too, with 0.
 
         Raises:
             Tampered: An invariant breaks.
@@ -81,6 +83,9 @@ class ChargebacksMeaning:
         if case is None or not case.open:
             raise _broken("what ended is no open chargeback", None, body["case"])
         case.open = False
+        owed = Counter(dict.fromkeys(self._merchants(name, case), 0))
+        if body["stage"] == "lost":
+            self._owe(owed, name, case)
         right: Counter[str] = Counter()
         for part in case.parts if body["stage"] == "won" else ():
             self._move(right, name, case, part, -1)
@@ -94,7 +99,24 @@ class ChargebacksMeaning:
             if not line.released and line.claims.isdisjoint(others):
                 gone.append(part.line)
         self.escrow.expect_freed(name, gone if body["stage"] == "lost" else ())
-        return self._merchants(name, case)
+        return owed
+
+    def _owe(self, owed: Counter[str], name: str, lost: _Case) -> None:
+        """Add up what merchants got of the lines of a case and must give back, less the fee.
+
+        What is still open counts as theirs: it may be won.
+        """
+        taken: Counter[int] = Counter()
+        for (order, _), case in self.cases.items():
+            if order == name and case.open:
+                taken.update({part.line: part.amount for part in case.parts if not part.in_escrow})
+        for part in lost.parts:
+            if part.in_escrow:
+                continue
+            line = self.escrow.line(name, part.line)
+            rest = line.released + taken[part.line]
+            fee = line.fee_on(rest + part.amount) - line.fee_on(rest)
+            owed[line.merchant] += part.amount - fee
 
     def _merchants(self, name: str, case: _Case) -> list[str]:
         return sorted({self.escrow.line(name, part.line).merchant for part in case.parts})

@@ -2,8 +2,10 @@
 
   deposits    a merchant agrees to the trade policy in force, moves its own money there, and asks
               for one part at a time of what is available; that part alone is paid back, after the
-              cool-down that was agreed, with no claim or chargeback open on what it sold and the
-              minimum left;
+              cool-down that was agreed, with no claim or chargeback open on what it sold, nothing
+              owed and the minimum left;
+              what it lost by chargebacks is owed for the time that the order's policy gives, and
+              then taken, no more than is owed: from its balance, then from its deposit, for good;
               what an entry says of a deposit is what the account holds and what was asked of it
 
 With a partial log nothing of it is judged. Specification: docs/spec.md section 11.
@@ -23,6 +25,14 @@ from ledger.proof.meaning_terms import TermsMeaning
 
 
 @dataclass(slots=True)
+class _Owed:
+    """What is owed in one currency, and when it is taken."""
+
+    amount: int
+    due: datetime
+
+
+@dataclass(slots=True)
 class _Deposit:
     """What was agreed and asked for of a deposit; what it holds lies on its account."""
 
@@ -30,6 +40,8 @@ class _Deposit:
     asked: dict[str, str] | None = None
     since: str | None = None
     claims: int = 0
+    owed: dict[str, _Owed] = field(default_factory=dict)
+    forfeited: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -60,7 +72,7 @@ class DepositsMeaning:
             "minimum": [each for each in asks["minimum"] if int(each["amount"])],
             "terms": digest,
         }
-        self._check_said(document, body["merchant"])
+        self.check_said(document, body["merchant"])
 
     def ask(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         """Check the entry of a `request-deposit/1`.
@@ -74,7 +86,7 @@ class DepositsMeaning:
             raise _broken("a deposit was asked for twice", deposit.asked, body["amount"])
         deposit.asked = body["amount"]
         deposit.since = None if body["amount"] is None else document["at"]
-        self._check_said(document, body["merchant"])
+        self.check_said(document, body["merchant"])
 
     def move(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         """Check the entry of a `fund-deposit/1` or `withdraw-deposit/1`; its money is added up.
@@ -99,7 +111,7 @@ class DepositsMeaning:
             if document["data"]["postings"] != right:
                 found = document["data"]["postings"]
                 raise _broken("other money came to a deposit or left it", right, found)
-        self._check_said(document, name)
+        self.check_said(document, name)
 
     def _check_free(self, document: dict[str, Any], name: str, deposit: _Deposit) -> None:
         """Check that nothing stands against paying back what was asked for."""
@@ -113,6 +125,8 @@ class DepositsMeaning:
             raise _broken("a deposit was paid back before its cool-down", due, at)
         if deposit.claims:
             raise _broken("a deposit was paid back while a claim is open", 0, deposit.claims)
+        if deposit.owed:
+            raise _broken("a deposit was paid back while its merchant owes", None, name)
         left = self.money.accounts.get(f"deposit/{name}", Counter())
         for least in agreed["minimum"] if self.shops.sells(name, at) else ():
             if left[least["currency"]] < int(least["amount"]):
@@ -123,6 +137,58 @@ class DepositsMeaning:
         """Remember that something on what a merchant sold opened (1) or closed (-1)."""
         self.deposits.setdefault(merchant, _Deposit()).claims += change
         self.due.append(merchant)
+
+    def owe(self, merchant: str, currency: str, amount: int, at: str, terms: str) -> None:
+        """Remember what a merchant lost at a time by an order under a trade policy."""
+        owed = self.deposits.setdefault(merchant, _Deposit()).owed
+        period = self.terms.documents[terms]["merchant"]["recourse_s"]
+        due = _moment(at) + timedelta(seconds=period)
+        owed.setdefault(currency, _Owed(0, due)).amount += amount
+
+    def recover(self, document: dict[str, Any], body: dict[str, Any]) -> None:
+        """Check the entry of a `recover-chargeback/1` before its money is added up.
+
+        Raises:
+            Tampered: An invariant breaks.
+
+        """
+        if not self.complete:
+            return
+        name, currency, at = body["merchant"], body["currency"], _moment(document["at"])
+        deposit = self.deposits.setdefault(name, _Deposit())
+        owed = deposit.owed.get(currency)
+        if owed is None or _moment(body["due"]) != owed.due or at < owed.due:
+            due = None if owed is None else _text(owed.due)
+            raise _broken("recourse that was not due", due, body["due"])
+        available = self.available(name)[currency]
+        has = self.money.accounts.get(f"balance/{name}", Counter())[currency]
+        holds = self.money.accounts.get(f"deposit/{name}", Counter())[currency]
+        first = min(has, owed.amount)
+        second = min(holds, owed.amount - first)
+        sides = (("balance", -first), ("deposit", -second), ("receivable", first + second))
+        right = [
+            {"account": f"{room}/{name}", "amount": str(change), "currency": currency}
+            for room, change in sides
+            if change
+        ]
+        if not right or document["data"]["postings"] != right:
+            found = document["data"]["postings"]
+            raise _broken("recourse took other money than there is", right, found)
+        deposit.forfeited[currency] += second
+        self._unask(deposit, second - available)
+        owed.amount -= first + second
+        owed.due = at + timedelta(days=1)
+        if not owed.amount:
+            del deposit.owed[currency]
+
+    @staticmethod
+    def _unask(deposit: _Deposit, amount: int) -> None:
+        """Take an amount, if it is one, off what was asked for."""
+        if amount <= 0 or deposit.asked is None:
+            return
+        left = int(deposit.asked["amount"]) - amount
+        deposit.asked = {**deposit.asked, "amount": str(left)} if left else None
+        deposit.since = deposit.since if left else None
 
     def claimed(self, document: dict[str, Any]) -> None:
         """Check what a deposit says when something opened or closed: an effect of that command.
@@ -135,7 +201,7 @@ class DepositsMeaning:
         if name not in self.due:
             raise _broken("another deposit says of a claim", min(self.due, default=None), name)
         self.due.remove(name)
-        self._check_said(document, name)
+        self.check_said(document, name)
 
     def end(self) -> None:
         """Check that the deposits of the last claim or chargeback said so.
@@ -179,7 +245,13 @@ class DepositsMeaning:
             raise _broken("a deposit that was not agreed", None, merchant)
         return deposit
 
-    def _check_said(self, document: dict[str, Any], name: str) -> None:
+    def check_said(self, document: dict[str, Any], name: str) -> None:
+        """Check what an entry says of a whole deposit.
+
+        Raises:
+            Tampered: It says something else.
+
+        """
         if not self.complete:
             return
         deposit, available = self.deposits[name], self.available(name)
@@ -187,13 +259,13 @@ class DepositsMeaning:
             raise _broken("more of a deposit was asked for than it holds", None, deposit.asked)
         after = {
             "agreed": deposit.agreed,
-            "available": [
-                {"amount": str(amount), "currency": currency}
-                for currency, amount in sorted(available.items())
-                if amount
-            ],
+            "available": _listed(available),
             "claims": deposit.claims,
-            "forfeited": [],
+            "forfeited": _listed(deposit.forfeited),
+            "owed": [
+                {"amount": str(each.amount), "currency": currency, "due": _text(each.due)}
+                for currency, each in sorted(deposit.owed.items())
+            ],
             "requested_at": deposit.since,
             "reserved": [] if deposit.asked is None else [deposit.asked],
         }
@@ -201,6 +273,18 @@ class DepositsMeaning:
         for part, right in after.items():
             if found[part] != right:
                 raise _broken(f"a deposit says other than it is: {part}", right, found[part])
+
+
+def _listed(amounts: Counter[str]) -> list[dict[str, str]]:
+    return [
+        {"amount": str(amount), "currency": currency}
+        for currency, amount in sorted(amounts.items())
+        if amount
+    ]
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _moment(text: str) -> datetime:

@@ -239,9 +239,18 @@ class TradeMeaning:
         self._moved(document, command)
 
     def _chargeback_ended(self, document: dict[str, Any], command: dict[str, Any]) -> None:
-        for merchant in self.chargebacks.end(document, command):
+        name = document["stream"]
+        for merchant, owed in self.chargebacks.end(document, command).items():
             self.deposits.count(merchant, -1)
+            if owed and self.complete:
+                currency, terms = self.orders.orders[name].currency, self.escrow.terms[name]
+                self.deposits.owe(merchant, currency, owed, document["at"], terms)
         self._moved(document, command)
+
+    def _recovered(self, document: dict[str, Any], command: dict[str, Any]) -> None:
+        self.deposits.recover(document, command["body"])
+        self._moved(document, command)
+        self.deposits.check_said(document, command["body"]["merchant"])
 
     def _deposit_agreed(self, document: dict[str, Any], command: dict[str, Any]) -> None:
         self.deposits.agree(document, command)
@@ -327,6 +336,7 @@ TRADE_JUDGES: dict[str, _Judge] = {
     "deposit-reserved/1": TradeMeaning._deposit_asked,
     "deposit-changed/1": TradeMeaning._deposit_moved,
     "deposit-claimed/1": TradeMeaning._deposit_claimed,
+    "recourse-taken/1": TradeMeaning._recovered,
     "credit-granted/1": TradeMeaning._credited,
     "credit-clawed-back/1": TradeMeaning._credited,
     "credit-redeemed/1": TradeMeaning._credited,

@@ -75,7 +75,7 @@ _ATTESTED_KINDS = frozenset(
 _SYSTEM_KINDS = frozenset(
     {
         *("open-ledger/1", "complete-key-change/1"),
-        *("expire-order/1", "release-lines/1", "refund-lines/1"),
+        *("expire-order/1", "release-lines/1", "refund-lines/1", "recover-chargeback/1"),
     }
 )
 _GAP = "provenance-gap-recorded/1"

@@ -2,44 +2,49 @@
 
 What is still in escrow is taken from there; what went to a merchant is owed by it, less the fee,
 which the platform gives back. While a case is open its lines are frozen, and counted against the
-deposits of their merchants. So a chargeback and a refund never both pay. Specification:
-docs/spec.md section 9.22.
+deposits of their merchants. So a chargeback and a refund never both pay. What a merchant owes by
+a case that is lost is taken by `ledger.rules.recourse`. Specification: docs/spec.md section 9.22.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ledger.rules import schema
+from ledger.rules.chargeback_errors import (
+    ChargebackEnded,
+    ChargebackExists,
+    ChargebackTooLarge,
+    UnknownChargeback,
+)
 from ledger.rules.delivery import lines_named
-from ledger.rules.deposits import claim_counted
+from ledger.rules.deposits import SECOND_US, claim_counted
 from ledger.rules.entries import Entry
 from ledger.rules.errors import Malformed, TooLarge, WrongSigners
 from ledger.rules.escrow import line_number, written_postings
 from ledger.rules.model import EventType, Fact, Given, Kind
-from ledger.rules.money import POSTING, POSTINGS, POSTINGS_MAX
+from ledger.rules.money import POSTING, POSTINGS, POSTINGS_MAX, receivable_account
 from ledger.rules.order_state import CHARGED_BACK, HELD, UNFUNDED, Back, Case, Line, Order
-from ledger.rules.orders import LINES_MAX, as_order, freed, order_of, order_stream, own_order
+from ledger.rules.orders import (
+    LINES_MAX,
+    as_order,
+    freed,
+    order_and_terms,
+    order_of,
+    order_stream,
+)
 from ledger.rules.payments import escrow_account
 from ledger.rules.state import State
+from ledger.rules.terms import terms_of
 from ledger.rules.text import PROVIDERS
-from ledger.rules.trade_errors import (
-    ChargebackEnded,
-    ChargebackExists,
-    ChargebackTooLarge,
-    LineNotHeld,
-    UnknownChargeback,
-)
+from ledger.rules.trade_errors import LineNotHeld
+from ledger.rules.trade_state import Owed
 
 CASES_MAX: Final = 8
 RECEIVED, WON, LOST = "received", "won", "lost"
 STAGES: Final = (LOST, RECEIVED, WON)
-
-
-def receivable_account(merchant: str) -> str:
-    """Name the account of what a merchant owes the platform: below zero while it does."""
-    return f"receivable/{merchant}"
 
 
 def _record(given: Given) -> list[Fact]:
@@ -75,10 +80,12 @@ def _received(given: Given, order: Order) -> list[Fact]:
     return [own, *_counted(given, lines, 1)]
 
 
-def _counted(given: Given, lines: list[Line], change: int) -> list[Fact]:
+def _counted(
+    given: Given, lines: list[Line], change: int, debts: Mapping[str, Owed] | None = None
+) -> list[Fact]:
     """Write what follows for the deposits of the lines' merchants, each once."""
-    merchants = sorted({line.merchant for line in lines})
-    return [claim_counted(given, merchant, change) for merchant in merchants]
+    merchants, owed = sorted({line.merchant for line in lines}), debts or {}
+    return [claim_counted(given, name, change, owed.get(name)) for name in merchants]
 
 
 def _parts(order: Order, named: list[dict[str, Any]]) -> tuple[Back, ...]:
@@ -137,7 +144,36 @@ def _ended(given: Given, order: Order, case: Case) -> list[Fact]:
         gone = _gone(order, case)
     data = {"postings": written_postings(order, changes)}
     own = Fact(order_stream(body["order"]), "chargeback-ended/1", data)
-    return [own, *freed(tuple(gone)), *_counted(given, lines, -1)]
+    owed = _debts(given, order, case) if body["stage"] == LOST else {}
+    return [own, *freed(tuple(gone)), *_counted(given, lines, -1, owed)]
+
+
+def _debts(given: Given, order: Order, lost: Case) -> dict[str, Owed]:
+    """Say by merchant what it owes by a case that is lost, and when that is due.
+
+    While a case is open nothing else moves the lines, so that what all the cases of a line that
+    were lost made owed is together what its merchant lost.
+    """
+    terms = terms_of(given, order.terms)
+    period_s = terms.document["merchant"]["recourse_s"] if terms is not None else 0
+    amounts = Counter[str]()
+    for part in lost.parts:
+        line = order.lines[part.line - 1]
+        if not part.held:
+            top = line.released + sum(
+                each.amount
+                for case in order.cases
+                if case.open
+                for each in case.parts
+                if each.line == part.line and not each.held
+            )
+            amounts[line.merchant] += _net(line, top) - _net(line, top - part.amount)
+    due = given.at + period_s * SECOND_US
+    return {name: Owed(order.currency, owed, due) for name, owed in amounts.items() if owed}
+
+
+def _net(line: Line, released: int) -> int:
+    return released - line.fee_on(released)
 
 
 def _gone(order: Order, lost: Case) -> list[Line]:
@@ -188,7 +224,7 @@ KINDS = (
         },
         _record,
         sealed=("transaction",),
-        reads=own_order,
+        reads=order_and_terms,
         risky=True,
         exact=True,
     ),

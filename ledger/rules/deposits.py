@@ -2,8 +2,8 @@
 
 The merchant agrees to a trade policy's terms of deposits, moves money there from its balance, and
 asks back what it wants. What it asked for is reserved at once and no longer available, and is paid
-back after the cool-down, while no claim or chargeback on what it sold is open and the rest is the
-minimum.
+back after the cool-down, while no claim or chargeback on what it sold is open, it owes nothing by
+those it lost, and the rest is the minimum.
 Every entry says the whole deposit. Specification: docs/spec.md section 9.18.
 """
 
@@ -20,6 +20,7 @@ from ledger.rules.merchants import check_merchant_signs, merchant_of, merchant_s
 from ledger.rules.model import TERMS_STREAM, UNJUDGED, EventType, Fact, Given, Kind
 from ledger.rules.money import (
     AFTER,
+    HOLDINGS_MAX,
     POSTINGS,
     account_of,
     balance_changes,
@@ -39,11 +40,12 @@ from ledger.rules.trade_errors import (
     WithdrawalNotRequested,
     WithdrawalRequested,
 )
-from ledger.rules.trade_state import Account, Agreed, Deposit, Merchant
+from ledger.rules.trade_state import Account, Agreed, Deposit, Merchant, Owed
 
 SECOND_US: Final = 1_000_000
 CLAIMS_LIMIT: Final = 10**15 - 1
 COOL_DOWN, OPEN_CLAIMS, BELOW_MINIMUM = "cool-down", "open-claims", "below-minimum"
+OWED: Final = "owed"
 
 
 def deposit_stream(merchant: str) -> str:
@@ -63,17 +65,38 @@ def as_deposit(state: State | None) -> Deposit:
     return state
 
 
-def claim_counted(given: Given, merchant: str, change: int) -> Fact:
+def claim_counted(given: Given, merchant: str, change: int, debt: Owed | None = None) -> Fact:
     """Write what follows for a deposit when a claim or a chargeback opens (1) or closes (-1).
 
     Where the view does not know accounts, what the deposit holds is left unjudged.
+
+    Args:
+        given: The command at its place.
+        merchant: Whose deposit it is; it need not have agreed to one.
+        change: 1 or -1.
+        debt: What the merchant owes from now on. Who owes in this currency already is given no
+            further time: the due of what it owes stays.
+
+    Raises:
+        TooLarge: It would owe an amount of 39 digits, or in too many currencies.
+
     """
     stream = deposit_stream(merchant)
     if not given.view.knows_accounts():
         return Fact(stream, "deposit-claimed/1", UNJUDGED)
     before = deposit_of(given, merchant)
     after = before._replace(claims=before.claims + change)
-    return Fact(stream, "deposit-claimed/1", {"after": _written(after)})
+    if debt is not None:
+        after = after._replace(owed=_plus_debt(before.owed, debt))
+    return Fact(stream, "deposit-claimed/1", {"after": written_deposit(after)})
+
+
+def _plus_debt(owed: tuple[Owed, ...], debt: Owed) -> tuple[Owed, ...]:
+    dues = {each.currency: each.due for each in owed}
+    before = Account(tuple((each.currency, each.amount) for each in owed))
+    after = changed(before, debt.currency, debt.amount)
+    due = {debt.currency: debt.due} | dues
+    return tuple(Owed(currency, amount, due[currency]) for currency, amount in after.holdings)
 
 
 def _agree(given: Given) -> list[Fact]:
@@ -164,6 +187,14 @@ def _check_free(given: Given, merchant: Merchant, before: Deposit) -> None:
             reason=OPEN_CLAIMS,
             claims=before.claims,
         )
+    if before.owed:
+        owed = before.owed[0]
+        raise WithdrawalBlocked(
+            "the merchant owes what it lost by chargebacks",
+            reason=OWED,
+            currency=owed.currency,
+            owed=str(owed.amount),
+        )
     # Who may sell nothing any more leaves with all of it.
     sells = any(each.until > given.at for each in merchant.qualified)
     left = Account(before.available)
@@ -204,16 +235,17 @@ def _moved(given: Given, merchant: str, after: Deposit, currency: str, amount: i
     own = Fact(
         deposit_stream(merchant),
         "deposit-changed/1",
-        {"after": _written(after), "postings": postings},
+        {"after": written_deposit(after), "postings": postings},
     )
     return [own, *balance_changes(given, postings)]
 
 
 def _fact(given: Given, type_: str, after: Deposit) -> Fact:
-    return Fact(deposit_stream(given.body["merchant"]), type_, {"after": _written(after)})
+    return Fact(deposit_stream(given.body["merchant"]), type_, {"after": written_deposit(after)})
 
 
-def _written(deposit: Deposit) -> dict[str, Any]:
+def written_deposit(deposit: Deposit) -> dict[str, Any]:
+    """Write all that is known of a deposit, as `after` in an entry."""
     agreed, asked = deposit.agreed, deposit.requested_at
     return {
         "agreed": None
@@ -226,12 +258,16 @@ def _written(deposit: Deposit) -> dict[str, Any]:
         "available": written(Account(deposit.available)),
         "claims": deposit.claims,
         "forfeited": written(Account(deposit.forfeited)),
+        "owed": [
+            {"amount": str(each.amount), "currency": each.currency, "due": format_time(each.due)}
+            for each in deposit.owed
+        ],
         "requested_at": None if asked is None else format_time(asked),
         "reserved": written(Account(deposit.reserved)),
     }
 
 
-def _after(_state: State | None, entry: Entry) -> State:
+def deposit_after(_state: State | None, entry: Entry) -> State:
     """Read a deposit from the entry alone: it says all of it."""
     after: dict[str, Any] = entry.data["after"]
     agreed, asked = after["agreed"], after["requested_at"]
@@ -244,7 +280,13 @@ def _after(_state: State | None, entry: Entry) -> State:
         if agreed is None
         else Agreed(agreed["terms"], agreed["cool_down_s"], account_of(agreed["minimum"]).holdings),
         None if asked is None else time_us(asked, field="data.after.requested_at"),
+        tuple([_owed(each) for each in after["owed"]]),
     )
+
+
+def _owed(each: dict[str, str]) -> Owed:
+    due = time_us(each["due"], field="data.after.owed")
+    return Owed(each["currency"], int(each["amount"]), due)
 
 
 def _merchant(command: Command) -> tuple[str, ...]:
@@ -260,15 +302,21 @@ _AGREED: Final[schema.Schema] = {
     "minimum": AFTER,
     "terms": schema.hex32,
 }
+_OWED: Final[schema.Schema] = {
+    "amount": schema.amount,
+    "currency": schema.currency,
+    "due": schema.time,
+}
 _DEPOSIT: Final[schema.Schema] = {
     "agreed": schema.nullable(schema.nested(_AGREED)),
     "available": AFTER,
     "claims": schema.whole(0, CLAIMS_LIMIT),
     "forfeited": AFTER,
+    "owed": schema.sorted_items(schema.nested(_OWED), most=HOLDINGS_MAX, by="currency"),
     "requested_at": schema.nullable(schema.time),
     "reserved": AFTER,
 }
-_SAID: Final[schema.Schema] = {"after": schema.nested(_DEPOSIT)}
+DEPOSIT_SAID: Final[schema.Schema] = {"after": schema.nested(_DEPOSIT)}
 _SIGNED: Final = (("merchant",),)
 
 KINDS = (
@@ -306,18 +354,28 @@ KINDS = (
     ),
 )
 EVENTS = (
-    EventType("deposit-agreed/1", _SAID, _after, "a merchant agreed to the terms of a deposit"),
+    EventType(
+        "deposit-agreed/1",
+        DEPOSIT_SAID,
+        deposit_after,
+        "a merchant agreed to the terms of a deposit",
+    ),
     EventType(
         "deposit-changed/1",
-        _SAID | {"postings": POSTINGS},
-        _after,
+        DEPOSIT_SAID | {"postings": POSTINGS},
+        deposit_after,
         "money came to a deposit or left it",
     ),
-    EventType("deposit-reserved/1", _SAID, _after, "a merchant asked for a part of its deposit"),
+    EventType(
+        "deposit-reserved/1",
+        DEPOSIT_SAID,
+        deposit_after,
+        "a merchant asked for a part of its deposit",
+    ),
     EventType(
         "deposit-claimed/1",
-        _SAID,
-        _after,
+        DEPOSIT_SAID,
+        deposit_after,
         "a claim or a chargeback on what a merchant sold opened or closed",
     ),
 )

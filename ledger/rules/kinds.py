@@ -32,6 +32,7 @@ from ledger.rules import (
     orders,
     parties,
     payments,
+    recourse,
     refunds,
     reveals,
     roles,
@@ -49,7 +50,7 @@ _FAMILIES = (
     *(opening, parties, roles, items, imports),
     *(terms, merchants, listings, balances, cards, orders, payments),
     *(delivery, escrow, refunds, claims, reveals, activations, labels, deposits),
-    *(duplicates, credit, levels, chargebacks, codes, earning),
+    *(duplicates, credit, levels, chargebacks, recourse, codes, earning),
 )
 
 KINDS: Kinds = MappingProxyType({kind.name: kind for room in _FAMILIES for kind in room.KINDS})

@@ -65,6 +65,11 @@ def balance_stream(party: str) -> str:
     return f"balance/{party}"
 
 
+def receivable_account(party: str) -> str:
+    """Name the account of what a party owes the platform: below zero while it does."""
+    return f"receivable/{party}"
+
+
 def balance_of(given: Given, party: str) -> Account:
     """Read what a party's balance holds; nothing where it was never written."""
     found = given.view.stream(balance_stream(party))

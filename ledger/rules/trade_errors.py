@@ -16,11 +16,11 @@ Refused
 ├── DepositAgreed  DepositNotAgreed  DepositTooLow
 ├── WithdrawalRequested  WithdrawalNotRequested  WithdrawalBlocked
 ├── AlertExists  ItemFlagged
-├── CreditTooLow  CreditNotEarned  LevelUnchanged  LevelDiffers
-└── ChargebackExists  UnknownChargeback  ChargebackEnded  ChargebackTooLarge
+└── CreditTooLow  CreditNotEarned  LevelUnchanged  LevelDiffers
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md
-sections 9.9 to 9.22; what follows them is in `ledger.rules.code_errors`.
+sections 9.9 to 9.21; what follows them is in `ledger.rules.chargeback_errors` and
+`ledger.rules.code_errors`.
 """
 
 from __future__ import annotations
@@ -368,27 +368,3 @@ class LevelDiffers(Refused):
     """The trade policy in force does not give the member this level."""
 
     code = "level-differs"
-
-
-class ChargebackExists(Refused):
-    """A chargeback of this number was recorded for the order."""
-
-    code = "chargeback-exists"
-
-
-class UnknownChargeback(Refused):
-    """No chargeback of this number was recorded for the order."""
-
-    code = "unknown-chargeback"
-
-
-class ChargebackEnded(Refused):
-    """The chargeback was won or lost; it stays so."""
-
-    code = "chargeback-ended"
-
-
-class ChargebackTooLarge(Refused):
-    """Less is left of the line than a provider is said to have taken back."""
-
-    code = "chargeback-too-large"

@@ -147,11 +147,23 @@ class Agreed(NamedTuple):
     minimum: tuple[tuple[str, int], ...]
 
 
+class Owed(NamedTuple):
+    """What a merchant owes in a currency by chargebacks it lost, and since when it is due.
+
+    `due`: microseconds since 1970-01-01 UTC.
+    """
+
+    currency: str
+    amount: int
+    due: int
+
+
 class Deposit(NamedTuple):
     """A merchant's deposit: what stands for its promises, what it asked back, what was taken.
 
     Amounts are by currency, as those of accounts. `claims` counts what is open on what it sold,
-    chargebacks too; `requested_at` (microseconds) is when it asked for what is reserved.
+    chargebacks too; `requested_at` (microseconds) is when it asked for what is reserved; `owed` is
+    sorted by currency.
     """
 
     available: tuple[tuple[str, int], ...] = ()
@@ -160,3 +172,4 @@ class Deposit(NamedTuple):
     claims: int = 0
     agreed: Agreed | None = None
     requested_at: int | None = None
+    owed: tuple[Owed, ...] = ()

@@ -455,6 +455,7 @@ def shop_bodies() -> dict[str, dict[str, Any]]:
         "record-chargeback/1": {
             **{"case": CASE, "lines": [], "order": CASE, "provider": "alipay", "stage": "won"},
         },
+        "recover-chargeback/1": {"currency": "CNY", "due": TIME, "merchant": "ann"},
         "agree-deposit/1": {"merchant": "ann", "terms": HEX},
         "fund-deposit/1": {"amount": PRICE, "merchant": "ann"},
         "request-deposit/1": {"amount": None, "merchant": "ann"},

@@ -154,8 +154,8 @@ def test_a_deposit_shows_what_it_holds_and_when_it_may_leave(served: Served) -> 
     assert served.client.get(path).json()["code"] == "merchant-not-found"
     qualify(world, "mia", "rex")
     none = {"agreed": None, "claims": 0, "due": None, "head_index": None, "requested_at": None}
-    nothing: dict[str, Any] = {"available": [], "forfeited": [], "merchant": "mia", "reserved": []}
-    assert read(served, path) == {**none, **nothing}
+    nothing: dict[str, Any] = {"available": [], "forfeited": [], "owed": [], "reserved": []}
+    assert read(served, path) == {**none, **nothing, "merchant": "mia"}
 
     top_up(world, "mia", "kay", 500)
     agree_deposit(world, "mia")
@@ -163,7 +163,7 @@ def test_a_deposit_shows_what_it_holds_and_when_it_may_leave(served: Served) -> 
     last = request_deposit(world, "mia", 100)
     entry = read_entry(world.reader.entries(last.index, last.index + 1)[0].entry)
     assert read(served, path) == {
-        **{"claims": 0, "forfeited": [], "merchant": "mia"},
+        **{"claims": 0, "forfeited": [], "merchant": "mia", "owed": []},
         "agreed": {"cool_down_s": 3600, "minimum": [], "terms": terms_digest(terms())},
         "available": [{"amount": "200", "currency": "CNY"}],
         "due": format_time(entry.at + 3_600_000_000),

@@ -5,6 +5,7 @@ import * as f from "./forms.mjs";
 import { ascending, feeOn, holds, lineNumber, lineOf, settled, written } from "./escrow.mjs";
 import { freed, orderStream, theOrder } from "./orders.mjs";
 import { need, refuse } from "./state.mjs";
+import { termsOf } from "./terms.mjs";
 
 function taken(body, order, add, { amount, inEscrow, line: number }, sign) {
   const line = lineOf(order, number);
@@ -29,10 +30,34 @@ const partsOf = (order, body) =>
     return { amount: BigInt(amount), inEscrow, line };
   });
 
-const counted = (ledger, lines, change) =>
+const counted = (ledger, lines, change, debts = new Map()) =>
   [...new Set(lines.map((line) => line.merchant))]
     .sort()
-    .map((merchant) => claimCounted(ledger, merchant, change));
+    .map((merchant) => claimCounted(ledger, merchant, change, debts.get(merchant) ?? null));
+
+const net = (line, released) => released - feeOn(line, released);
+
+/** What the merchants of a case that is lost owe by it; what is open besides may be won. */
+function debtsOf({ at, ledger }, order, lost) {
+  const terms = termsOf(ledger.state("policy/trade"), order.terms);
+  const period = terms?.document.merchant.recourse_s ?? 0;
+  const due = BigInt(at) + BigInt(period) * 1_000_000n;
+  const parts = [...order.cases.values()].filter((one) => one.open).flatMap((one) => one.parts);
+  const taken = (number) =>
+    parts
+      .filter((one) => one.line === number && !one.inEscrow)
+      .reduce((sum, one) => sum + one.amount, 0n);
+  const debts = new Map();
+  for (const { amount, inEscrow, line: number } of lost.parts) {
+    if (inEscrow) continue;
+    const line = lineOf(order, number);
+    const top = line.released + taken(number);
+    const more = net(line, top) - net(line, top - amount);
+    const before = debts.get(line.merchant)?.amount ?? 0n;
+    debts.set(line.merchant, { amount: before + more, currency: order.currency, due });
+  }
+  return new Map([...debts].filter(([, one]) => one.amount > 0n));
+}
 
 function received({ body, ledger }, order) {
   need(!order.cases.has(body.case), "chargeback-exists");
@@ -70,7 +95,8 @@ function record(given) {
     line.state === "charged-back" && line.inspectBy === null && !waits(line);
   const gone = won ? [] : lines.filter(isGone);
   const own = [orderStream(body), "chargeback-ended/1", { postings }];
-  return [own, ...freed(gone), ...counted(ledger, lines, -1)];
+  const debts = won ? new Map() : debtsOf(given, order, found);
+  return [own, ...freed(gone), ...counted(ledger, lines, -1, debts)];
 }
 
 /** The kinds of this section. */

@@ -41,6 +41,7 @@ from tests.tamper.escrow_cases import (
     release,
     released,
 )
+from tests.tamper.recourse_cases import LOST, RECOURSE_CASES
 from tests.tamper.trade_cases import Step
 from tests.worlds import World
 
@@ -103,6 +104,7 @@ HONEST: dict[str, Steps] = {
         charge({AWAITED: PRICE}, {"escrow/3": -PRICE, "external/alipay": PRICE}),
         end("lost", {}, AWAITED),
     ],
+    "a provider takes of what was released, for good": LOST,
     **HONEST_CODES,
 }
 FORGED: dict[str, Steps] = {
@@ -110,6 +112,7 @@ FORGED: dict[str, Steps] = {
     **{name: steps for name, (_, steps) in DEPOSIT_CASES.items()},
     **{name: steps for name, (_, steps) in DUPLICATE_CASES.items()},
     **{name: steps for name, (_, steps) in CHARGEBACK_CASES.items()},
+    **{name: steps for name, (_, steps) in RECOURSE_CASES.items()},
     **{name: steps for name, (_, steps) in CREDIT_CASES.items()},
     **{name: steps for name, (_, steps) in CODE_CASES.items()},
     "an acceptance after which the merchant holds another amount": [

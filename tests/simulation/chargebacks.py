@@ -34,7 +34,8 @@ class Chargebacks(Credit):
                 freed += [] if waits else [self.freed(order, number)]
         data = {"postings": self.written(order, moved)}
         own = ("order/" + body["order"], "chargeback-ended/1", data)
-        return [own, *freed, *self.case_counted(order, [one[0] for one in case["parts"]], -1)]
+        numbers, lost = [one[0] for one in case["parts"]], body["stage"] == "lost"
+        return [own, *freed, *self.case_counted(order, numbers, -1, (body, at) if lost else None)]
 
     def charge(self, body: Document, order: Document, cases: Document) -> list[Fact]:
         claims = [one for line in order["lines"] for one in line.get("claims", [])]
@@ -53,10 +54,16 @@ class Chargebacks(Credit):
         own = ("order/" + body["order"], "chargeback-recorded/1", data)
         return [own, *self.case_counted(order, [one["line"] for one in body["lines"]], 1)]
 
-    def case_counted(self, order: Document, numbers: list[int], change: int) -> list[Fact]:
+    def case_counted(
+        self,
+        order: Document,
+        numbers: list[int],
+        change: int,
+        lost: tuple[Document, int] | None = None,
+    ) -> list[Fact]:
         """Say that the deposits of who sold these lines count one case more or less."""
         sellers = {order["lines"][number - 1]["merchant"] for number in numbers}
-        return [self.claim_counted(seller, change) for seller in sorted(sellers)]
+        return [self.claim_counted(seller, change, lost) for seller in sorted(sellers)]
 
     def taken(self, moved: Counter[str], body: Document, part: tuple[int, int, bool]) -> None:
         """Take a part of a line back: out of escrow, or of what its merchant then owes."""

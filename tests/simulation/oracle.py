@@ -69,6 +69,7 @@ TABLE = """
     update-labels/1         system                                -        no  !         -
     report-duplicate/1      system                                -        no  !         -
     record-chargeback/1     cashier                               -        yes !         transaction
+    recover-chargeback/1    system                                -        no  !         -
     agree-deposit/1         merchant                              -        no  !         -
     fund-deposit/1          merchant                              -        no  !         -
     request-deposit/1       merchant                              -        no  !         -

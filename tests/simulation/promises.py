@@ -16,6 +16,7 @@ Line = tuple[str, int]
 
 GUESSES, DAY = 10, timedelta(days=1)
 NEVER_BELOW_ZERO = ("balance/", "escrow/", "deposit/")
+UNITS = ("CREDIT", "POINTS")
 
 
 class Promises:
@@ -59,8 +60,10 @@ class Promises:
             taken = entry["type"] == "chargeback-recorded/1"
             if one["account"].startswith("escrow/") and amount < 0 and not taken:
                 self.check_frozen(one["account"], entry)
+            if one["account"].startswith("receivable/"):
+                assert held[one["currency"]] <= 0, f"more is taken than {one['account']} lacks"
             if one["account"].startswith("deposit/") and amount < 0:
-                self.check_unclaimed(one["account"].partition("/")[2], entry)
+                self.check_leaving(one["account"].partition("/")[2], entry)
         assert not any(sums.values()), f"postings of {entry['type']} make or lose money"
 
     def check_frozen(self, account: str, entry: Document) -> None:
@@ -69,15 +72,26 @@ class Promises:
         closing = {self.command["body"]["claim"]} if entry["type"] == "claim-closed/1" else set()
         assert open_ == closing, f"money leaves {account}, which is claimed"
 
-    def check_unclaimed(self, merchant: str, entry: Document) -> None:
-        """A deposit leaves while nobody claims or disputes anything that its merchant sold."""
+    def check_leaving(self, merchant: str, entry: Document) -> None:
+        """A deposit leaves its own stream, for what is owed or as `check_unclaimed` says."""
+        elsewhere = entry["stream"] != f"deposit/{merchant}"
+        assert not elsewhere, f"deposit/{merchant} leaves by an entry of {entry['stream']}"
+        if entry["type"] != "recourse-taken/1":
+            self.check_unclaimed(merchant)
+
+    def check_unclaimed(self, merchant: str) -> None:
+        """A deposit is paid back while nobody claims or disputes what its merchant sold.
+
+        Nor does it owe anything then.
+        """
         sold = [line for line in self.lines.values() if line["merchant"] == merchant]
         claimed = any(line["claims"] for line in sold)
         assert not claimed, f"deposit/{merchant} leaves while a claim is open"
         disputed = any(line["cases"] for line in sold)
         assert not disputed, f"deposit/{merchant} leaves while a provider disputes a sale"
-        elsewhere = entry["stream"] != f"deposit/{merchant}"
-        assert not elsewhere, f"deposit/{merchant} leaves by an entry of {entry['stream']}"
+        lacks = self.accounts[f"receivable/{merchant}"]
+        owes = any(amount < 0 and name not in UNITS for name, amount in lacks.items())
+        assert not owes, f"deposit/{merchant} leaves while its merchant owes"
 
     # A line's money is in one place, and all of it; nobody is left with nothing
 

@@ -114,6 +114,16 @@ def deposited(amount: int, other: str, stream: str = "deposit/shop") -> Document
     return entry(stream, "deposit-changed", moved, body={})
 
 
+def owed(amount: int) -> Document:
+    moved = posted(("receivable/shop", -amount), (SALE, amount))
+    return entry(ORDER, "chargeback-recorded", moved, body={"case": "k", "lines": []})
+
+
+def recovered(amount: int, *moves: tuple[str, int]) -> Document:
+    moved = posted(*moves, ("receivable/shop", amount))
+    return entry("deposit/shop", "recourse-taken", moved, body={}, by="system")
+
+
 def revealed(by: str = "buyer") -> Document:
     return entry("item/red", "card-revealed", {}, body={}, by=by)
 
@@ -205,6 +215,10 @@ TRUE: dict[str, list[Document]] = {
     "a deposit that is paid out after a chargeback": [
         *[deposited(5, SALE), *CHARGED, WON, deposited(-5, SHOP)],
     ],
+    "a deposit that is taken for what is owed while a claim is open": [
+        *[deposited(5, SALE), *CLAIMED, owed(7), recovered(5, ("deposit/shop", -5))],
+        *[deposited(2, SALE), recovered(2, ("deposit/shop", -2))],
+    ],
     "imported once more": [
         entry("item/old", "sale-imported", {"owner": "a"}, body={}),
         entry("item/old", "sale-imported", {"owner": "b"}, body={}),
@@ -222,6 +236,12 @@ FORGED: dict[str, list[Document]] = {
     ],
     "deposit/shop leaves while a provider disputes a sale": [
         *[deposited(5, SALE), *CHARGED, deposited(-5, SHOP)],
+    ],
+    "deposit/shop leaves while its merchant owes": [
+        *[deposited(5, SALE), owed(1), deposited(-5, SHOP)],
+    ],
+    "more is taken than receivable/shop lacks": [
+        *[deposited(5, SALE), owed(4), recovered(5, ("deposit/shop", -5))],
     ],
     "deposit/shop leaves by an entry of balance/shop": [
         deposited(5, SALE),

@@ -30,6 +30,7 @@ from tests.tamper.label_cases import LABEL_CASES
 from tests.tamper.market import SIZE, Market
 from tests.tamper.operator import forger
 from tests.tamper.order_cases import ORDER_CASES
+from tests.tamper.recourse_cases import RECOURSE_CASES
 from tests.tamper.trade_cases import TRADE_CASES
 from tests.terms import terms
 from tests.worlds import World
@@ -219,6 +220,7 @@ CASES: dict[str, tuple[str, list[Callable[[World], Step]]]] = {
     **DEPOSIT_CASES,
     **DUPLICATE_CASES,
     **CHARGEBACK_CASES,
+    **RECOURSE_CASES,
     **CREDIT_CASES,
     **CODE_CASES,
 }

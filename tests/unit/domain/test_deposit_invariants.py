@@ -9,8 +9,9 @@ import pytest
 
 from ledger.domain.invariants import InvariantBroken, check_before_write
 from ledger.rules.model import Fact
-from tests.unit.rules.depositing import asked, depositing, funded, topped_up
+from tests.unit.rules.depositing import asked, deposit, depositing, funded, topped_up
 from tests.unit.rules.escrowing import claimed
+from tests.unit.rules.recovering import owing
 from tests.unit.rules.small import Small
 
 
@@ -34,6 +35,26 @@ def claimed_and_asked() -> Small:
     return small
 
 
+def owing_and_asked() -> Small:
+    """The shop owes what is `OWED`, and asked for a part of its deposit."""
+    small = owing((1, 5_000))
+    funded(2_000, small)
+    small.do(depositing(small, "request", amount=500))
+    return small
+
+
+OWED = 4_875
+
+
+def taken(*sides: tuple[str, int], left: int = 2_000, owes: int = 0, currency: str = "CNY") -> Fact:
+    """Let recourse move these amounts, and say of the deposit what is left, and still owed."""
+    postings = [{"account": a, "amount": str(sum_), "currency": currency} for a, sum_ in sides]
+    owed = [{**each, "due": "2026-12-01T12:00:00.000000Z"} for each in money(owes)]
+    after = {"available": money(left), "owed": owed, "reserved": []}
+    return Fact("deposit/shop", "recourse-taken/1", {"after": after, "postings": postings})
+
+
+OUT, IN = ("balance/shop", -OWED), ("receivable/shop", OWED)
 BROKEN: dict[str, tuple[Callable[[], Small], Fact, str, dict[str, Any]]] = {
     "another's deposit": (
         *(asked, moved(-500, stream="deposit/eve")),
@@ -42,6 +63,33 @@ BROKEN: dict[str, tuple[Callable[[], Small], Fact, str, dict[str, Any]]] = {
     "a deposit that is claimed": (
         *(claimed_and_asked, moved(-500, left=1_500)),
         *("a claimed deposit would leave", {"claims": 1}),
+    ),
+    "a deposit of who owes": (
+        *(owing_and_asked, moved(-500, left=1_500)),
+        *("a deposit would leave that is owed", {"owed": OWED}),
+    ),
+    "a debt that another pays": (
+        *(owing_and_asked, taken(("balance/eve", -OWED), IN)),
+        *("another would pay what is owed", {"account": "balance/eve"}),
+    ),
+    "recourse that pays the merchant": (
+        *(owing_and_asked, taken(("balance/shop", OWED), ("receivable/shop", -OWED))),
+        *("recourse would pay out", {"account": "balance/shop", "amount": OWED}),
+    ),
+    "recourse that pays the merchant's deposit": (
+        *(owing_and_asked, taken(OUT, ("deposit/shop", 5), ("receivable/shop", OWED - 5), left=5)),
+        *("a deposit would hold another amount", {"held": 2_000, "says": 5}),
+    ),
+    "a debt that is forgotten": (
+        *(owing_and_asked, taken(("balance/shop", -5), ("receivable/shop", 5))),
+        *(
+            "a merchant would owe another amount",
+            {"currency": "CNY", "left": OWED - 5, "says": 0},
+        ),
+    ),
+    "more than is owed": (
+        *(owing_and_asked, taken(("balance/shop", -OWED - 1), ("receivable/shop", OWED + 1))),
+        *("a merchant would owe another amount", {"currency": "CNY", "left": -1, "says": 0}),
     ),
     "what nobody asked for": (
         *(funded, moved(-500, left=1_500)),
@@ -72,6 +120,18 @@ def test_what_must_never_happen_to_a_deposit_is_stopped_before_the_write(name: s
         check_before_write(command, [fact], small)
 
     assert (broken.value.message, broken.value.evidence) == (message, evidence)
+
+
+def test_recourse_as_it_should_be_is_let_through() -> None:
+    small = owing_and_asked()
+    assert deposit(small).owed[0].amount == OWED
+    command = small.command(depositing(small, "withdraw"))
+    check_before_write(command, [taken(OUT, IN)], small)
+    parts = (("balance/shop", -9), ("deposit/shop", 9 - OWED), IN)
+    small = owing_and_asked()
+    topped_up(small, "shop", OWED)
+    small.do(depositing(small, "fund", amount=OWED))
+    check_before_write(command, [taken(*parts, left=2_009)], small)
 
 
 def test_a_deposit_that_comes_and_goes_as_it_should_is_let_through() -> None:

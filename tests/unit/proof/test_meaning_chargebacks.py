@@ -46,9 +46,9 @@ def end(
     case: str = ONE,
     at: str = NOON,
     by: str = "kay",
-) -> None:
+) -> dict[str, int]:
     document = {"at": at, "data": {"postings": postings(moved or {})}, "stream": NAME}
-    meaning.end(document, command(stage, case, [], by))
+    return dict(meaning.end(document, command(stage, case, [], by)))
 
 
 def on(escrow: EscrowMeaning) -> ChargebacksMeaning:
@@ -87,6 +87,35 @@ def test_what_a_merchant_got_it_owes_less_the_fee() -> None:
     assert first(meaning) == (0, PRICE - 4000, {ONE})
     end(meaning, "won", given(owed))
     assert first(meaning) == (0, PRICE, set())
+
+
+def owed(released: int, amount: int) -> int:
+    """What the merchant must give back of so much that was released, its fee returned."""
+    return amount - (FEE * released // PRICE - FEE * (released - amount) // PRICE)
+
+
+@pytest.mark.parametrize("order", [(ONE, TWO), (TWO, ONE)])
+def test_what_is_lost_is_owed_less_the_fee_in_whichever_order_cases_end(
+    order: tuple[str, str],
+) -> None:
+    meaning, parts = on(accepted()), {ONE: 3333, TWO: 6066}
+    left = PRICE
+    for case, amount in parts.items():
+        back = owed(left, amount)
+        moved = {"external/alipay": amount, "fees": back - amount, "receivable/mia": -back}
+        take(meaning, moved, (1, amount), case=case)
+        left -= amount
+    first_, last = (end(meaning, "lost", case=case) for case in order)
+    rest = PRICE - parts[order[0]]
+    assert first_ == {"mia": owed(PRICE, parts[order[0]])}
+    assert last == {"mia": owed(rest, parts[order[1]])}
+
+
+def test_what_is_won_is_owed_no_more() -> None:
+    meaning = on(accepted())
+    lost = {"external/alipay": 50, "fees": owed(PRICE, 50) - 50, "receivable/mia": -owed(PRICE, 50)}
+    take(meaning, lost, (1, 50))
+    assert end(meaning, "won", given(lost)) == {"mia": 0}
 
 
 def test_what_is_lost_stays_where_it_is_and_frees_what_was_never_delivered() -> None:
@@ -152,7 +181,7 @@ def test_who_sold_the_lines_is_named_once_at_the_start_and_at_the_end(stage: str
     assert meaning.take(document, command("received", ONE, lines, "kay")) == ["mia"]
     back = given(moved) if stage == "won" else {}
     document = {"at": NOON, "data": {"postings": postings(back)}, "stream": NAME}
-    assert meaning.end(document, command(stage, ONE, [], "kay")) == ["mia"]
+    assert meaning.end(document, command(stage, ONE, [], "kay")) == {"mia": 0}
 
 
 @pytest.mark.parametrize("by", ["bob", "mia"])

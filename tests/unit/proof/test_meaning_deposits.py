@@ -23,6 +23,7 @@ NOTHING: dict[str, Any] = {
     "available": [],
     "claims": 0,
     "forfeited": [],
+    "owed": [],
     "requested_at": None,
     "reserved": [],
 }
@@ -209,6 +210,7 @@ def test_a_deposit_is_agreed_under_the_policy_in_force() -> None:
         ("available", money(1)),
         ("claims", 1),
         ("forfeited", money(1)),
+        ("owed", [{**money(1)[0], "due": NOON}]),
         ("requested_at", NOON),
         ("reserved", money(1)),
     ],

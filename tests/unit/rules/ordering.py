@@ -15,6 +15,7 @@ from ledger.rules.digests import listing_digest, terms_digest, timer_id
 from ledger.rules.order_state import Order
 from ledger.rules.state import Item, Stream
 from ledger.rules.text import format_time
+from ledger.rules.trade_state import Deposit
 from tests.money import money_body
 from tests.shops import listing_body
 from tests.terms import HOUR_S, item_class, terms
@@ -219,7 +220,7 @@ def resolved(small: Small, pinned: dict[str, Any]) -> None:
     money = {"amount": "5", "currency": "CNY"}
     small.act("give-refund/1", ("shop", "merchant"), amount=money, line=2, order=number)
     for stage in ("received", "lost"):
-        lines_ = [{"amount": "7", "line": 2}] if stage == "received" else []
+        lines_ = [{"amount": "700", "line": 1}] if stage == "received" else []
         body = {"case": uuid7(4, bytes(10)), "lines": lines_, "order": number, "stage": stage}
         small.act("record-chargeback/1", ("ann", "cashier"), provider="alipay", **body)
     claim = uuid7(3, bytes(10))
@@ -234,6 +235,27 @@ def resolved(small: Small, pinned: dict[str, Any]) -> None:
     run(small, late)
     small.at = inspected.inspect_by
     run(small, timer(small, "release-lines/1", "order-inspected", small.at, stream=stream))
+    recovered(small)
+
+
+def recovering(
+    small: Small, due: int, *, currency: str = "CNY", merchant: str = "shop", identifier: str = ""
+) -> Command:
+    """The command of `system` that says that what a merchant owes in a currency fell due."""
+    at = format_time(due)
+    body = {"currency": currency, "due": at, "merchant": merchant}
+    known = identifier or timer_id(f"deposit/{merchant}", f"chargeback-owed/{currency}", at)
+    draft = small.draft("recover-chargeback/1", ("system", "system"), **body)
+    return small.command(draft, identifier=known)
+
+
+def recovered(small: Small) -> None:
+    """In any log in which `shop` owes: it is taken from it once it is due."""
+    deposit = small.state("deposit/shop")
+    assert isinstance(deposit, Deposit)
+    (owed,) = deposit.owed
+    small.at = max(small.at, owed.due)
+    run(small, recovering(small, owed.due))
 
 
 def renamed(small: Small, kind: str, place: tuple[str, str], body: dict[str, Any]) -> Draft:

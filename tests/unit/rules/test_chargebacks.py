@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.rules import errors, trade_errors
+from ledger.rules import chargeback_errors, errors, trade_errors
 from ledger.rules.chargebacks import CASES_MAX
 from ledger.rules.compose import Draft, uuid7
 from ledger.rules.deposits import OPEN_CLAIMS
@@ -193,7 +193,7 @@ def test_what_was_not_delivered_while_a_case_was_open_is_refunded_when_it_is_won
 def test_a_chargeback_and_a_refund_never_both_pay() -> None:
     small = accepted()
     small.do(giving(small, 4000))
-    error = refused(small, charging(small, (1, PRICE - 3999)), trade_errors.ChargebackTooLarge)
+    error = refused(small, charging(small, (1, PRICE - 3999)), chargeback_errors.ChargebackTooLarge)
     assert error.evidence == {"line": 1, "left": str(PRICE - 4000)}
     small.do(charging(small, (1, PRICE - 4000)))
     small.do(ending(small, "lost"))
@@ -239,7 +239,7 @@ def test_a_claim_and_a_case_of_a_line_never_bear_the_same_number() -> None:
     body = {"case": CLAIMS[0], "lines": [{"amount": "5", "line": 2}], "order": ORDER}
     same = {**body, "provider": "alipay", "stage": "received"}
     draft = small.draft("record-chargeback/1", ("ann", "cashier"), **same)
-    error = refused(small, draft, trade_errors.ChargebackExists)
+    error = refused(small, draft, chargeback_errors.ChargebackExists)
     assert error.evidence == {"case": CLAIMS[0]}
     small.do(charging(small, (2, 5)))
     body = {"claim": CASES[0], "kind": "key-invalid", "line": 2, "order": ORDER}
@@ -291,15 +291,15 @@ def test_no_side_of_an_order_records_a_chargeback_of_it(by: str) -> None:
 def test_a_case_is_recorded_once_and_ends_once() -> None:
     small = delivered()
     small.do(charging(small, (1, 5)))
-    error = refused(small, charging(small, (2, 5)), trade_errors.ChargebackExists)
+    error = refused(small, charging(small, (2, 5)), chargeback_errors.ChargebackExists)
     assert error.evidence == {"case": CASES[0]}
-    error = refused(small, ending(small, "won", case=1), trade_errors.UnknownChargeback)
+    error = refused(small, ending(small, "won", case=1), chargeback_errors.UnknownChargeback)
     assert error.evidence == {"case": CASES[1]}
     small.do(ending(small, "lost"))
     for stage in ("won", "lost"):
-        error = refused(small, ending(small, stage), trade_errors.ChargebackEnded)
+        error = refused(small, ending(small, stage), chargeback_errors.ChargebackEnded)
         assert error.evidence == {"case": CASES[0]}
-    refused(small, charging(small, (1, 5)), trade_errors.ChargebackExists)
+    refused(small, charging(small, (1, 5)), chargeback_errors.ChargebackExists)
 
 
 def test_what_was_not_paid_is_not_charged_back() -> None:

@@ -61,7 +61,7 @@ def settled(outcome: str, **changes: Any) -> tuple[str, str, dict[str, Any]]:
 
 def counted(claims: int) -> tuple[str, str, dict[str, Any]]:
     """The effect on the deposit of a merchant that made none."""
-    nothing: dict[str, Any] = {"agreed": None, "available": [], "forfeited": []}
+    nothing: dict[str, Any] = {"agreed": None, "available": [], "forfeited": [], "owed": []}
     after = {**nothing, "claims": claims, "requested_at": None, "reserved": []}
     return ("deposit/shop", "deposit-claimed/1", {"after": after})
 

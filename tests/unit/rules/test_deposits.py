@@ -65,7 +65,8 @@ def test_a_merchant_agrees_to_what_the_trade_policy_in_force_says_of_deposits() 
     draft = depositing(small, "agree", terms=TERMS_DIGEST)
     after = {
         "agreed": {"cool_down_s": 3600, "minimum": [], "terms": TERMS_DIGEST},
-        **{"available": [], "claims": 0, "forfeited": [], "requested_at": None, "reserved": []},
+        **{"available": [], "claims": 0, "forfeited": [], "owed": []},
+        **{"requested_at": None, "reserved": []},
     }
 
     facts = [Fact("deposit/shop", "deposit-agreed/1", {"after": after})]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.application import Accepted
-from ledger.rules import code_errors, errors, trade_errors
+from ledger.rules import chargeback_errors, code_errors, errors, trade_errors
 from ledger.rules.commands import COMMAND_BYTES_MAX, Command, Signer, read_command
 from ledger.rules.compose import Draft
 from ledger.rules.digests import policy_digest, sale_identity, timer_id
@@ -437,7 +437,7 @@ def _already_open() -> Found:
 
 def every_refusal(base: type[Refused]) -> set[type[Refused]]:
     """Every class below `base` that the rules define."""
-    modules = {each.__name__ for each in (code_errors, errors, trade_errors)}
+    modules = {each.__name__ for each in (chargeback_errors, code_errors, errors, trade_errors)}
     own = {one for one in base.__subclasses__() if one.__module__ in modules}
     return own.union(*map(every_refusal, own))
 
