@@ -37,6 +37,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "change-not-due": ("The key change is not due yet", "密钥变更尚未到期"),
     "change-pending": ("Another key change is waiting", "另有密钥变更在等待中"),
     "check-unknown": ("No such question waits for an answer", "没有等待答复的这次验真"),
+    "checks-capped": ("Too many codes were asked about", "验真次数过多"),
     "checks-locked": ("Too many codes were wrong", "错误验真码过多"),
     "checks-pending": ("Too many questions wait for answers", "等待答复的验真过多"),
     "checkpoint-conflict": ("A checkpoint was refused", "检查点被拒绝"),

@@ -21,6 +21,7 @@ TRADE_STATUS: Final[Mapping[type[RuleError], HTTPStatus]] = {
     chargebacks.UnknownChargeback: _CLASH,
     codes.CheckUnknown: _CLASH,
     codes.ChecksLocked: _CLASH,
+    codes.ChecksCapped: HTTPStatus.TOO_MANY_REQUESTS,
     codes.ChecksPending: HTTPStatus.TOO_MANY_REQUESTS,
     codes.CodeRevoked: _CLASH,
     trade.ActivatedAlready: _CLASH,

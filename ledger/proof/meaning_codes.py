@@ -1,9 +1,10 @@
 """What questions about verification codes must mean: another reading than that of the rules.
 
   codes  an owner revokes the code of its card once, while no order is made for it; a party asks
-         while fewer than 64 of its questions wait, and not within the day that began with the first
-         of ten wrong answers; each question is answered once, as follows from what was found; a
-         code is first verified once, unless it was revoked, and its item and the answer say so
+         while fewer than 64 of its questions wait, not more often within an hour than the trade
+         policy in force allows, and not after too many wrong answers, for as long as it says; each
+         question is answered once, as follows from what was found; a code is first verified once,
+         unless it was revoked, and its item and the answer say so
 
 With a partial log nobody knows what a party asked: only what stands on the items is judged.
 Specification: docs/spec.md section 11.
@@ -16,10 +17,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from ledger.proof.errors import Tampered
+from ledger.proof.meaning_terms import TermsMeaning
 
 _WAITING_MOST: Final = 64
-_WRONG_MOST: Final = 10
-_DAY: Final = timedelta(days=1)
+_WITHOUT_POLICY: Final = {"lock_after": 10, "lock_s": 86_400, "per_hour": 100}
+_HOUR: Final = timedelta(hours=1)
 _WRONG: Final = ("invalid", "wrong_item")
 
 
@@ -35,8 +37,10 @@ class CodesMeaning:
     """The questions so far, what became of each code, and the answer that must come at once."""
 
     complete: bool
+    terms: TermsMeaning
     waiting: dict[str, set[str]] = field(default_factory=dict)
     wrong: dict[str, list[datetime]] = field(default_factory=dict)
+    asked: dict[str, list[datetime]] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
     revoked: set[str] = field(default_factory=set)
     due: tuple[str, dict[str, Any]] | None = None
@@ -69,13 +73,25 @@ class CodesMeaning:
         stream, party = document["stream"], command["signers"][0]["party"]
         if stream != f"checks/{party}":
             raise _broken("a question of another party", f"checks/{party}", stream)
-        waiting, wrong = self.waiting.setdefault(stream, set()), self.wrong.get(stream, [])
+        waiting, at = self.waiting.setdefault(stream, set()), _moment(document["at"])
         if self.complete and len(waiting) >= _WAITING_MOST:
             raise _broken("more questions wait than may", _WAITING_MOST, len(waiting))
-        locked = len(wrong) >= _WRONG_MOST and _moment(document["at"]) - wrong[0] < _DAY
-        if self.complete and locked:
-            raise _broken("a party asked that is locked", _WRONG_MOST, len(wrong))
+        if self.complete:
+            self._check_limits(stream, at)
         waiting.add(command["id"])
+        self.asked.setdefault(stream, []).append(at)
+
+    def _check_limits(self, stream: str, at: datetime) -> None:
+        limits = self.terms.in_force(at)[1].get("checks", _WITHOUT_POLICY)
+        most, period = limits["lock_after"], timedelta(seconds=limits["lock_s"])
+        wrong = self.wrong.get(stream, [])
+        # All that came less than the period before the last one, while that one is no older.
+        close = [each for each in wrong if wrong[-1] - each < period]
+        if len(close) >= most and at - wrong[-1] < period:
+            raise _broken("a party asked that is locked", most, len(close))
+        recent = [each for each in self.asked.get(stream, []) if at - each < _HOUR]
+        if len(recent) >= limits["per_hour"]:
+            raise _broken("a party asked too often", limits["per_hour"], len(recent))
 
     def verify(self, document: dict[str, Any], body: dict[str, Any], item: Coded) -> None:
         """Check that a code is verified for the first time, and wait for the answer that says so.
@@ -116,7 +132,7 @@ class CodesMeaning:
             raise _broken("another answer than follows", expected, (stream, data))
         waiting.discard(body["check"])
         if data["result"] in _WRONG:
-            self._count(stream, _moment(document["at"]))
+            self.wrong.setdefault(stream, []).append(_moment(document["at"]))
 
     def _follows(
         self, body: dict[str, Any], item: Coded | None
@@ -142,13 +158,6 @@ class CodesMeaning:
         if stream not in self.first:
             raise _broken("a good code was not verified on its item", None, stream)
         return ("already_verified", self.first[stream]) if mine else ("valid", None)
-
-    def _count(self, stream: str, at: datetime) -> None:
-        """Count a wrong answer with those of the day that the first of them began."""
-        wrong = self.wrong.setdefault(stream, [])
-        if wrong and at - wrong[0] >= _DAY:
-            wrong.clear()
-        wrong.append(at)
 
     def end(self) -> None:
         """Check that the answer of the last first verification came. Raises `Tampered`."""

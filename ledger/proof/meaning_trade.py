@@ -86,7 +86,7 @@ class TradeMeaning:
         self.deposits = DepositsMeaning(self.complete, self.shops, self.terms, self.money)
         self.duplicates = DuplicatesMeaning(self.complete, self.escrow)
         self.credit = CreditMeaning(self.complete, self.terms, self.money)
-        self.codes = CodesMeaning(self.complete)
+        self.codes = CodesMeaning(self.complete, self.terms)
 
     def end(self) -> None:
         """Check that all effects of the last command came. Raises `Tampered`."""

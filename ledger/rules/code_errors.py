@@ -1,7 +1,7 @@
 """Why a command about a verification code is not accepted.
 
 Refused
-└── CodeRevoked  ChecksPending  ChecksLocked  CheckUnknown
+└── CodeRevoked  ChecksPending  ChecksLocked  ChecksCapped  CheckUnknown
 
 As in `ledger.rules.errors`, every class has a stable `code`. Specification: docs/spec.md section
 9.23.
@@ -28,6 +28,12 @@ class ChecksLocked(Refused):
     """The party asked about wrong codes too often, and asks no other for a while."""
 
     code = "checks-locked"
+
+
+class ChecksCapped(Refused):
+    """The party asked about so many codes within an hour that it waits for the end of it."""
+
+    code = "checks-capped"
 
 
 class CheckUnknown(Refused):

@@ -12,7 +12,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ledger.rules import schema
-from ledger.rules.code_errors import ChecksLocked, ChecksPending, CheckUnknown, CodeRevoked
+from ledger.rules.code_errors import (
+    ChecksCapped,
+    ChecksLocked,
+    ChecksPending,
+    CheckUnknown,
+    CodeRevoked,
+)
 from ledger.rules.commands import Command
 from ledger.rules.digests import timer_id
 from ledger.rules.entries import Entry
@@ -24,8 +30,10 @@ from ledger.rules.items import (
     item_stream,
     stream_of_item,
 )
-from ledger.rules.model import EventType, Fact, Given, Kind
+from ledger.rules.model import TERMS_STREAM, EventType, Fact, Given, Kind
 from ledger.rules.state import Item, State
+from ledger.rules.terms import terms_in_force
+from ledger.rules.terms_document import LOCK_AFTER_MAX
 from ledger.rules.text import check_uuid7, format_time, is_imported
 from ledger.rules.trade_errors import GoodsDiffer
 from ledger.rules.trade_state import Checks, Goods
@@ -35,10 +43,9 @@ CHECK: Final = "check-code/1"
 ANSWER: Final = "answer-check/1"
 RULE: Final = "code-check"
 
-FAILURES_MAX: Final = 10
-"""So many answers that a code is not the item's lock a party's questions."""
-LOCK_US: Final = 24 * 3600 * 1_000_000
-"""For so long since the first of them, in microseconds."""
+UNTOLD: Final = {"lock_after": 10, "lock_s": 24 * 3600, "per_hour": 100}
+"""How often a party may ask and be wrong where no trade policy says it: its `checks`."""
+HOUR_US: Final = 3600 * 1_000_000
 PENDING_MAX: Final = 64
 """So many questions of one party wait for their answers at once."""
 
@@ -62,11 +69,34 @@ def answer_id(party: str, check: str) -> str:
     return timer_id(checks_stream(party), RULE, check)
 
 
-def locked_until(checks: Checks, at: int) -> int | None:
-    """Say until when a party's questions are locked at a time; None where they are not."""
-    if checks.since is None or checks.failed < FAILURES_MAX or at >= checks.since + LOCK_US:
+def limits_of(given: Given) -> dict[str, int]:
+    """Return how often a party may ask and be wrong, by the trade policy in force."""
+    terms = terms_in_force(given)
+    if terms is None:
+        return UNTOLD
+    limits: dict[str, int] = terms.document["checks"]
+    return limits
+
+
+def locked_until(checks: Checks, limits: dict[str, int]) -> int | None:
+    """Say until when the last wrong answers of a party lock its questions.
+
+    Returns:
+        A time in microseconds, which may have passed; None where too few came within the period.
+
+    """
+    most, lock_us = limits["lock_after"], limits["lock_s"] * 1_000_000
+    if len(checks.wrong) < most or checks.wrong[-1] - checks.wrong[-most] >= lock_us:
         return None
-    return checks.since + LOCK_US
+    return checks.wrong[-1] + lock_us
+
+
+def capped_until(checks: Checks, at: int, limits: dict[str, int]) -> int | None:
+    """Say until when a party has asked too often to ask again; None where it has not."""
+    most = limits["per_hour"]
+    if len(checks.asked) < most or at >= checks.asked[-most] + HOUR_US:
+        return None
+    return checks.asked[-most] + HOUR_US
 
 
 def checks_of(given: Given, party: str) -> Checks:
@@ -119,12 +149,18 @@ def _ask(given: Given) -> list[Fact]:
             pending=len(checks.pending),
             most=PENDING_MAX,
         )
-    until = locked_until(checks, given.at)
-    if until is not None:
+    limits = limits_of(given)
+    until = locked_until(checks, limits)
+    if until is not None and given.at < until:
         raise ChecksLocked(
             "too many answers were that the code is not the item's",
-            failed=checks.failed,
+            failed=limits["lock_after"],
             until=format_time(until),
+        )
+    free = capped_until(checks, given.at, limits)
+    if free is not None:
+        raise ChecksCapped(
+            "it asked too often within an hour", most=limits["per_hour"], until=format_time(free)
         )
     return [Fact(checks_stream(signer), "code-asked/1", {})]
 
@@ -132,7 +168,9 @@ def _ask(given: Given) -> list[Fact]:
 def _asked(state: State | None, entry: Entry) -> State:
     assert entry.command is not None  # noqa: S101 - derive makes this type with a command only
     checks = Checks() if state is None else as_checks(state)
-    return checks._replace(pending=(*checks.pending, entry.command.id))
+    recent = [each for each in checks.asked if each > entry.at - HOUR_US]
+    pending = (*checks.pending, entry.command.id)
+    return checks._replace(pending=pending, asked=(*recent, entry.at))
 
 
 def _answer(given: Given) -> list[Fact]:
@@ -182,9 +220,8 @@ def _after_answer(state: State | None, entry: Entry) -> State:
     if entry.data["result"] not in FAILURES:
         # A code of one's own that is good must not buy more guesses.
         return checks._replace(pending=pending)
-    if checks.since is None or entry.at >= checks.since + LOCK_US:
-        return Checks(pending, 1, entry.at)
-    return Checks(pending, checks.failed + 1, checks.since)
+    wrong = (*checks.wrong, entry.at)[-LOCK_AFTER_MAX:]
+    return checks._replace(pending=pending, wrong=wrong)
 
 
 def _verified(state: State | None, entry: Entry) -> State:
@@ -198,6 +235,10 @@ def _item_found(command: Command) -> tuple[str, ...]:
     return () if item is None else (item_stream(item),)
 
 
+def _terms_alone(_command: Command) -> tuple[str, ...]:
+    return (TERMS_STREAM,)
+
+
 KINDS = (
     Kind(
         REVOKE,
@@ -207,7 +248,15 @@ KINDS = (
         expects=stream_of_item,
         exact=True,
     ),
-    Kind(CHECK, (("party",),), {}, _ask, sealed=("code", "item"), exact=True),
+    Kind(
+        CHECK,
+        (("party",),),
+        {},
+        _ask,
+        reads=_terms_alone,
+        sealed=("code", "item"),
+        exact=True,
+    ),
     Kind(
         ANSWER,
         (("system",),),

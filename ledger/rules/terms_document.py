@@ -84,6 +84,10 @@ _zone = _matching(_ZONE, "a time zone such as Asia/Shanghai")
 _yes_no = schema.one_of(("no", "yes"))
 _bp = schema.whole(0, _BP)
 _days = schema.whole(1, 366)
+LOCK_AFTER_MAX = 64
+"""A party's state holds the times of so many wrong answers about codes."""
+PER_HOUR_MAX = 1000
+"""And those of so many questions within an hour."""
 _count = schema.whole(1, 1_000_000)
 _holding = schema.whole(0, 1_000_000_000_000)
 period = schema.whole(1, schema.SECONDS_MAX)
@@ -225,7 +229,11 @@ _RISK: Schema = {
     "refund_burst": schema.nested(_BURST),
 }
 _RETENTION: Schema = {"legal_hold": _yes_no, "years": schema.whole(3, 100)}
-_CHECKS: Schema = {"lock_after": _count, "lock_s": period, "per_hour": _count}
+_CHECKS: Schema = {
+    "lock_after": schema.whole(1, LOCK_AFTER_MAX),
+    "lock_s": period,
+    "per_hour": schema.whole(1, PER_HOUR_MAX),
+}
 _LIMITS: Schema = {"rejected_uploads_per_day": _count, "unpaid_orders": _count}
 _CREDIT: Schema = {
     "points_bp": _bp,

@@ -92,12 +92,14 @@ class Goods(NamedTuple):
 class Checks(NamedTuple):
     """What a party asked about codes: what waits for its answer, named by its commands' ids.
 
-    `failed` counts answers since `since` (microseconds) that a code is not the item's.
+    `asked` are the times (microseconds) of its questions within the hour that ended with the last
+    one; `wrong` those of the last answers that a code is not the item's, as many as any trade
+    policy may ask about.
     """
 
     pending: tuple[str, ...] = ()
-    failed: int = 0
-    since: int | None = None
+    asked: tuple[int, ...] = ()
+    wrong: tuple[int, ...] = ()
 
 
 class Claim(NamedTuple):

@@ -24,9 +24,16 @@ from tests.terms import item_class, terms
 START_US = time_us("2026-11-23T09:00:00.000000Z", field="start")
 CLASS, SHARED_CLASS, PRODUCT = "game-card", "loop-card", "steam-100"
 MERCHANTS = ("shop", "rival")
+CHECKS = {"lock_after": 5, "lock_s": 7200, "per_hour": 100}
 
 
-def open_shop(folder: Path, *, clock: FixedClock | None = None, **options: Any) -> House:
+def open_shop(
+    folder: Path,
+    *,
+    clock: FixedClock | None = None,
+    checks: dict[str, int] = CHECKS,
+    **options: Any,
+) -> House:
     """Make a ledger with a trade policy, a reviewer, and two merchants with a namespace each."""
     house = LedgerFolder.create(
         folder,
@@ -35,7 +42,7 @@ def open_shop(folder: Path, *, clock: FixedClock | None = None, **options: Any) 
         **options,
     )
     classes = [item_class(CLASS), item_class(SHARED_CLASS, reusable="yes")]
-    publish(house, terms(classes=classes), effective_at=None)
+    publish(house, terms(classes=classes, checks=checks), effective_at=None)
     enrol(house, "judge", class_="member")
     grant(house, "judge", "reviewer")
     for merchant in MERCHANTS:

@@ -3,11 +3,14 @@
 import * as f from "./forms.mjs";
 import { timerId } from "./proofs.mjs";
 import { need, refuse } from "./state.mjs";
+import { termsAt } from "./terms.mjs";
 
-const DAY = 86_400_000_000n;
+const SECOND = 1_000_000n;
+const HOUR = 3_600n * SECOND;
+const unsaid = { lock_after: 10, lock_s: 86_400, per_hour: 100 };
 const stream = (name) => `item/${name}`;
 const ofParty = (party) => `checks/${party}`;
-const nothing = { pending: [], failed: 0, since: null };
+const nothing = { pending: [], asked: [], wrong: [] };
 
 function withCode(ledger, name) {
   const item = ledger.state(stream(name)) ?? refuse("unknown-item");
@@ -27,9 +30,15 @@ function ask({ at, command, ledger, signers }) {
   const [{ party }] = signers;
   need(!party.startsWith("imported/"), "wrong-signers");
   f.uuid7(command.id, "command.id");
-  const { failed, pending, since } = ledger.state(ofParty(party)) ?? nothing;
+  const { asked, pending, wrong } = ledger.state(ofParty(party)) ?? nothing;
   need(pending.length < 64, "checks-pending");
-  need(failed < 10 || at >= since + DAY, "checks-locked");
+  const limits = termsAt(ledger, at)?.document.checks ?? unsaid;
+  const lock = BigInt(limits.lock_s) * SECOND;
+  const last = wrong.at(-1) ?? 0n;
+  const close = wrong.filter((one) => last - one < lock).length;
+  need(close < limits.lock_after || at - last >= lock, "checks-locked");
+  const recent = asked.filter((one) => at - one < HOUR).length;
+  need(recent < limits.per_hour, "checks-capped");
   return [[ofParty(party), "code-asked/1", {}]];
 }
 
@@ -92,8 +101,7 @@ export const CODE_KINDS = {
 function afterAnswer({ at, before, document: { data } }) {
   const pending = before.pending.filter((one) => one !== data.check);
   if (data.result !== "invalid" && data.result !== "wrong_item") return { ...before, pending };
-  const anew = before.since === null || at >= before.since + DAY;
-  return { pending, failed: anew ? 1 : before.failed + 1, since: anew ? at : before.since };
+  return { ...before, pending, wrong: [...before.wrong, at].slice(-64) };
 }
 
 /** Their event types (10.2). */
@@ -101,8 +109,9 @@ export const CODE_EVENTS = {
   "code-revoked/1": ({ before }) => {
     before.goods = { ...before.goods, codeRevoked: true };
   },
-  "code-asked/1": ({ before = nothing, full }) => ({
+  "code-asked/1": ({ at, before = nothing, full }) => ({
     ...before,
+    asked: [...before.asked.filter((one) => at - one < HOUR), at],
     pending: [...before.pending, full.id],
   }),
   "code-verified/1": ({ at, before }) => {

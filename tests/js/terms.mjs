@@ -154,7 +154,7 @@ const risk = {
 const fields = f.object({
   agreement: f.orNull(f.hex32),
   appeal: f.object(appeal),
-  checks: f.object({ lock_after: count, lock_s: period, per_hour: count }),
+  checks: f.object({ lock_after: f.whole(1, 64), lock_s: period, per_hour: f.whole(1, 1000) }),
   claims: f.object(claims),
   classes: named(itemClass, "class", 1),
   clocks: f.object(clocks),

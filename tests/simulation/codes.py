@@ -7,7 +7,8 @@ import re
 from tests.simulation.chargebacks import Chargebacks
 from tests.simulation.oracle import Document, Fact, canonical, need, tagged, text
 
-DAY = 86_400_000_000
+HOUR = 3_600_000_000
+UNSAID = {"lock_after": 10, "lock_s": 86_400, "per_hour": 100}
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -20,7 +21,7 @@ class Codes(Chargebacks):
         return goods
 
     def questions(self, party: str) -> Document:
-        return self.checks.setdefault(party, {"pending": [], "wrong": []})
+        return self.checks.setdefault(party, {"pending": [], "asked": [], "wrong": []})
 
     def revoke_code(self, command: Document, body: Document, at: int) -> list[Fact]:
         need(self.item(body)["owner"] == command["signers"][0]["party"], "not-owner")
@@ -35,9 +36,17 @@ class Codes(Chargebacks):
         need(UUID7.fullmatch(command["id"]), "malformed")
         asked = self.questions(party)
         need(len(asked["pending"]) < 64, "checks-pending")
-        wrong = asked["wrong"]
-        need(len(wrong) < 10 or at - wrong[0] >= DAY, "checks-locked")
+        self.limits(asked, (self.terms_at(at) or {}).get("checks", UNSAID), at)
         return [("checks/" + party, "code-asked/1", {})]
+
+    def limits(self, asked: Document, limits: Document, at: int) -> None:
+        """Count afresh, over all that a party was ever answered and asked."""
+        lock, wrong = limits["lock_s"] * 1_000_000, asked["wrong"]
+        if wrong and at < wrong[-1] + lock:
+            close = sum(1 for each in wrong if each > wrong[-1] - lock)
+            need(close < limits["lock_after"], "checks-locked")
+        recent = sum(1 for each in asked["asked"] if each > at - HOUR)
+        need(recent < limits["per_hour"], "checks-capped")
 
     def answer_check(self, command: Document, body: Document, at: int) -> list[Fact]:
         stream, check, party = "checks/" + body["party"], body["check"], body["party"]
@@ -80,9 +89,8 @@ class Codes(Chargebacks):
         asked = self.questions(party)
         if command["kind"] == "check-code/1":
             asked["pending"].append(command["id"])
+            asked["asked"].append(self.at)
             return
         asked["pending"].remove(data["check"])
         if data["result"] in {"invalid", "wrong_item"}:
-            wrong = asked["wrong"]
-            kept = wrong if wrong and self.at - wrong[0] < DAY else []
-            asked["wrong"] = [*kept, self.at]
+            asked["wrong"].append(self.at)

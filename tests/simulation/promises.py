@@ -14,7 +14,7 @@ from typing import Any
 Document = dict[str, Any]
 Line = tuple[str, int]
 
-GUESSES, DAY = 10, timedelta(days=1)
+GUESSES, QUESTIONS, HOUR = 5, 20, timedelta(hours=1)
 NEVER_BELOW_ZERO = ("balance/", "escrow/", "deposit/")
 UNITS = ("CREDIT", "POINTS")
 
@@ -32,6 +32,7 @@ class Promises:
         self.flagged: set[str] = set()
         self.backs: defaultdict[tuple[str, str], list[tuple[int, int, bool]]] = defaultdict(list)
         self.wrong: defaultdict[str, list[datetime]] = defaultdict(list)
+        self.asked: defaultdict[str, list[datetime]] = defaultdict(list)
         self.command: Document = {}
 
     def read(self, entry: Document) -> None:
@@ -233,7 +234,7 @@ class Promises:
         signer = self.command["signers"][0]["party"]
         assert signer == self.owners[entry["stream"]], f"{entry['stream']} is shown to a stranger"
 
-    # A code is new once, good until it is revoked, and guessed at ten times a day
+    # A code is new once, good until it is revoked, and guessed at five times an hour
 
     def code_revoked(self, entry: Document) -> None:
         self.first("revoked", entry["stream"])
@@ -244,9 +245,14 @@ class Promises:
         self.first("verified", stream)
 
     def code_asked(self, entry: Document) -> None:
-        wrong, now = self.wrong[entry["stream"]], datetime.fromisoformat(entry["at"])
-        locked = len(wrong) >= GUESSES and now < wrong[0] + DAY
-        assert not locked, f"{entry['stream']} asks and is locked"
+        stream, now = entry["stream"], datetime.fromisoformat(entry["at"])
+        last = self.wrong[stream][-GUESSES:]
+        together = len(last) == GUESSES and last[-1] < last[0] + HOUR
+        assert not (together and now < last[-1] + HOUR), f"{stream} asks and is locked"
+        self.asked[stream].append(now)
+        recent = self.asked[stream][-QUESTIONS - 1 :]
+        often = len(recent) > QUESTIONS and now < recent[0] + HOUR
+        assert not often, f"{stream} asks too often"
 
     def check_answered(self, entry: Document) -> None:
         stream, data, now = entry["stream"], entry["data"], datetime.fromisoformat(entry["at"])
@@ -256,8 +262,6 @@ class Promises:
             assert ("verified", item) in self.once, f"{item} is valid and nobody wrote it down"
             assert ("revoked", item) not in self.once, f"{item} is valid and was revoked"
         elif data["result"] in {"invalid", "wrong_item"}:
-            if self.wrong[stream] and now >= self.wrong[stream][0] + DAY:
-                self.wrong[stream] = []
             self.wrong[stream].append(now)
         else:
             owner = self.owners[item]

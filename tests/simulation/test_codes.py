@@ -8,16 +8,19 @@ from typing import Any, ClassVar
 
 from hypothesis.stateful import invariant
 
-from ledger.rules.codes import FAILURES_MAX, LOCK_US, NONE, OTHER, THIS, answer_id
+from ledger.rules.codes import HOUR_US, NONE, OTHER, THIS, answer_id
 from ledger.rules.compose import uuid7
+from ledger.rules.terms_document import LOCK_AFTER_MAX
 from ledger.rules.trade_state import Checks
 from tests.simulation.histories import EVERYBODY, pick
 from tests.simulation.running import run_histories
 from tests.simulation.test_escrow import EscrowHistories
 from tests.simulation.test_orders import BUYERS, FOR_SALE
+from tests.terms import terms
 
 ASKERS = (*BUYERS, "shop")
 SEALED = ("code", "item")
+CHECKS = terms()["checks"]
 
 
 class CodeHistories(EscrowHistories):
@@ -85,9 +88,9 @@ class CodeHistories(EscrowHistories):
         for party, asked in self.model.checks.items():
             found = self.world.ledger.stream(f"checks/{party}")
             state = Checks() if found is None else found.state
-            wrong = asked["wrong"]
-            since = wrong[0] if wrong else None
-            assert state == Checks(tuple(asked["pending"]), len(wrong), since)
+            recent = [each for each in asked["asked"] if each > asked["asked"][-1] - HOUR_US]
+            wrong = tuple(asked["wrong"][-LOCK_AFTER_MAX:])
+            assert state == Checks(tuple(asked["pending"]), tuple(recent), wrong)
         for name, item in self.model.items.items():
             goods, expected = self.world.item(name).goods, item.get("goods") or {}
             told = (False, None) if goods is None else (goods.code_revoked, goods.verified_at)
@@ -107,11 +110,25 @@ def test_histories_of_codes_hold_on_each_database(fresh_market: Any) -> None:
     run_histories(partial(CodeHistories, fresh_market), share=1)
 
 
-def test_guesses_end_after_ten_and_begin_again_a_day_after_the_first(template: Any) -> None:
+def test_so_many_questions_are_asked_within_an_hour(template: Any) -> None:
+    history = CodeHistories(template.copy)
+    dice, place = Random(3), [("eve", "party")]  # noqa: S311
+    with history.stack:
+        for _ in range(CHECKS["per_hour"] + 1):
+            history.surely(dice, "check-code/1", place, {}, seal=SEALED)
+        assert history.market.answers["check-code/1 checks-capped"] == 1
+
+        first = history.model.checks["eve"]["asked"][0]
+        history.world.clock.advance(first + HOUR_US - history.world.clock.now())
+        history.surely(dice, "check-code/1", place, {}, seal=SEALED)
+        assert len(history.model.checks["eve"]["pending"]) == CHECKS["per_hour"] + 1
+
+
+def test_guesses_end_after_five_and_begin_again_an_hour_after_the_last(template: Any) -> None:
     history = CodeHistories(template.copy)
     dice = Random(2)  # noqa: S311
     with history.stack:
-        for _ in range(FAILURES_MAX + 1):
+        for _ in range(CHECKS["lock_after"] + 1):
             history.surely(dice, "check-code/1", [("eve", "party")], {}, seal=SEALED)
             pending = history.model.checks["eve"]["pending"]
             for check in list(pending):
@@ -121,7 +138,8 @@ def test_guesses_end_after_ten_and_begin_again_a_day_after_the_first(template: A
                 history.surely(dice, "answer-check/1", [place], body, command_id=named)
         assert history.market.answers["check-code/1 checks-locked"] == 1
 
-        first = history.model.checks["eve"]["wrong"][0]
-        history.world.clock.advance(first + LOCK_US - history.world.clock.now() - 1_000_000)
+        last = history.model.checks["eve"]["wrong"][-1]
+        until = last + CHECKS["lock_s"] * 1_000_000
+        history.world.clock.advance(until - history.world.clock.now() - 1_000_000)
         history.surely(dice, "check-code/1", [("eve", "party")], {}, seal=SEALED)
         assert history.model.checks["eve"]["pending"]

@@ -176,7 +176,7 @@ ALL_BACK = refunded(1, 10, *TO_BUYER)
 CLAIMED = [*PAID, *claimed(1)]
 CHARGED = [*SOLD, charged((FIRST, -10), (SALE, 10))]
 WON = ended("won", (SALE, -10), (FIRST, 10))
-LOCKED = [each for n in "abcdefghij" for each in (*asked(n), answered("invalid", n, own=True))]
+LOCKED = [each for n in "abcde" for each in (*asked(n), answered("invalid", n, own=True))]
 
 TRUE: dict[str, list[Document]] = {
     "bought, delivered, shown and released": [*SOLD, revealed(), released(1, *TO_SHOP)],
@@ -302,6 +302,7 @@ FORGED: dict[str, list[Document]] = {
         answered("already_verified", "r", own=True),
     ],
     "checks/eve asks and is locked": [*GOODS, *LOCKED, *asked("r")],
+    "checks/eve asks too often": [*GOODS, *[each for n in range(21) for each in asked(f"{n}")]],
     "item/red is revealed twice": [*SOLD, revealed(), revealed()],
     "item/red is shown to a stranger": [*SOLD, revealed("shop")],
 }

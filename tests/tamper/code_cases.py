@@ -93,8 +93,8 @@ CODES: dict[str, list[_Do]] = {
     "a code of what has none": [revoke("mias/sword", "mia")],
     "a code that is revoked under an order": [revoke(RESERVED, "mia")],
     "a question in another's name": [ask(stream="lou")],
-    "a question more than may wait": [ask(None, "zoe")] * 64,
-    "a question while its party is locked": [*_wrong(10), ask(10)],
+    "a question more than may be asked within an hour": [ask(None, "zoe")] * 19,
+    "a question while its party is locked": [*_wrong(5), ask(5)],
     "an answer to what nobody asked": [told("invalid", None)],
     "an answer to another party's question": [ask(), told("invalid", None, party="lou")],
     "a question that is answered twice": [ask(), told("invalid", None), again],
@@ -136,10 +136,10 @@ HONEST_CODES: dict[str, list[_Do]] = {
         ask(1, "lou"),
         told("revoked", TWO, number=1, party="lou"),
     ],
-    "ten codes are wrong, and one of them another's": [
-        *_wrong(9),
-        ask(9),
-        told("invalid", number=9, found="other"),
+    "five codes are wrong, and one of them another's": [
+        *_wrong(4),
+        ask(4),
+        told("invalid", number=4, found="other"),
     ],
-    "as many questions wait as may": [ask(None, "zoe")] * 63,
+    "as many questions as may be asked within an hour": [ask(None, "zoe")] * 18,
 }

@@ -13,7 +13,6 @@ from ledger.proof.tlogproof import parse_proof
 from ledger.rules.code_errors import ChecksPending
 from ledger.rules.codes import PENDING_MAX
 from ledger.rules.errors import CommandConflict
-from ledger.rules.trade_state import Checks
 from tests.codes import (
     answer_draft,
     ask,
@@ -47,11 +46,11 @@ def test_fifty_questions_of_one_party_in_one_batch_are_all_recorded(world: World
     outcomes = world.send(*[world.submission(draft) for draft in drafts])
 
     assert all(isinstance(outcome, Accepted) for outcome in outcomes)
-    assert checks_of(world, "eve") == Checks(tuple(draft.id for draft in drafts))
+    assert checks_of(world, "eve").pending == tuple(draft.id for draft in drafts)
     answers = [answer_draft(world, "eve", draft.id, CARD) for draft in reversed(drafts)]
     outcomes = world.send(*[world.submission(draft) for draft in answers])
     assert all(isinstance(outcome, Accepted) for outcome in outcomes)
-    assert checks_of(world, "eve") == Checks()
+    assert checks_of(world, "eve").pending == ()
 
 
 def test_of_too_many_questions_in_one_batch_as_many_are_recorded_as_may_wait(world: World) -> None:
@@ -70,7 +69,7 @@ def test_a_question_that_two_answer_at_once_is_answered_by_one(world: World) -> 
 
     assert isinstance(first, Accepted)
     assert isinstance(second, CommandConflict)
-    assert checks_of(world, "eve") == Checks()
+    assert checks_of(world, "eve").pending == ()
 
 
 def test_the_proof_of_a_verified_card_is_whole_and_holds_nobodys_questions(world: World) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from ledger.proof.errors import Tampered
+from ledger.proof.meaning_codes import _WITHOUT_POLICY
 from ledger.proof.meaning_trade import Thing, TradeMeaning
 
 CARD, SWORD = "cards/1", "cards/2"
 ITEM = f"item/{CARD}"
 AT, LATER = "2026-11-22T09:00:00.000000Z", "2026-11-22T10:00:00.000000Z"
-NEXT_DAY = "2026-11-23T09:00:00.000000Z"
+FREE = "2026-11-22T12:00:00.000000Z"
 Broken = tuple[str, str | None, str | None]
 
 
@@ -21,6 +23,9 @@ Broken = tuple[str, str | None, str | None]
 def meaning(request: pytest.FixtureRequest) -> TradeMeaning:
     """Bob owns a card, and a sword."""
     found = TradeMeaning(complete=request.param)
+    limits = {"checks": {"lock_after": 10, "lock_s": 7200, "per_hour": 70}, "notice_days": 7}
+    found.terms.published.append(("t", datetime.fromisoformat(AT), 7))
+    found.terms.documents["t"] = limits
     found.items[ITEM] = Thing("bob", "cards", is_card=True, goods=("c", "p"))
     found.items[f"item/{SWORD}"] = Thing("bob", "cards")
     return found
@@ -134,19 +139,56 @@ def test_a_party_asks_64_questions_at_once(meaning: TradeMeaning) -> None:
     ask(meaning, "q64")
 
 
-def test_ten_wrong_answers_lock_a_party_for_the_rest_of_the_day(meaning: TradeMeaning) -> None:
+def test_too_many_wrong_answers_lock_a_party_from_the_last_of_them(meaning: TradeMeaning) -> None:
     wrong(meaning, 1)
     wrong(meaning, 9, at=LATER, start=1)
     if not meaning.complete:
         ask(meaning, "q", at=LATER)
         return
-    told = broken(lambda: ask(meaning, "q", at="2026-11-23T08:59:59.999999Z"))
+    told = broken(lambda: ask(meaning, "q", at="2026-11-22T11:59:59.999999Z"))
     assert told == ("a party asked that is locked", "10", "10")
     ask(meaning, "q", "bob", at=LATER)
-    ask(meaning, "q", at=NEXT_DAY)
-    answer(meaning, "q", "invalid", "none", at=NEXT_DAY)
-    wrong(meaning, 9, at=NEXT_DAY, start=10)
-    assert broken(lambda: ask(meaning, "q", at=NEXT_DAY))[0] == "a party asked that is locked"
+    ask(meaning, "q", at=FREE)
+    answer(meaning, "q", "invalid", "none", at=FREE)
+    wrong(meaning, 9, at=FREE, start=10)
+    assert broken(lambda: ask(meaning, "q", at=FREE))[0] == "a party asked that is locked"
+
+
+def test_wrong_answers_further_apart_than_a_lock_lasts_lock_nobody(whole: TradeMeaning) -> None:
+    wrong(whole, 1)
+    wrong(whole, 8, at=LATER, start=1)
+    ask(whole, "q", at=LATER)
+    ask(whole, "r", at=LATER)
+    answer(whole, "q", "invalid", "none", at="2026-11-22T11:00:00.000000Z")
+    ask(whole, "s", at="2026-11-22T11:00:00.000000Z")
+    answer(whole, "r", "invalid", "none", at="2026-11-22T11:00:00.000000Z")
+    told = broken(lambda: ask(whole, "t", at="2026-11-22T11:00:00.000000Z"))
+    assert told == ("a party asked that is locked", "10", "10")
+
+
+def test_a_party_asks_as_often_within_an_hour_as_the_policy_says(meaning: TradeMeaning) -> None:
+    verified(meaning)
+    for number in range(69):
+        ask(meaning, f"q{number}")
+        answer(meaning, f"q{number}", "valid")
+    if not meaning.complete:
+        ask(meaning, "r")
+        return
+    just = "2026-11-22T09:59:59.999999Z"
+    told = broken(lambda: ask(meaning, "r", at=just))
+    assert told == ("a party asked too often", "70", "70")
+    ask(meaning, "r", "bob")
+    ask(meaning, "r", at=LATER)
+
+
+def test_without_a_trade_policy_a_party_is_wrong_ten_times_a_day() -> None:
+    meaning = TradeMeaning(complete=True)
+    wrong(meaning, 10)
+    just, day = "2026-11-23T08:59:59.999999Z", "2026-11-23T09:00:00.000000Z"
+    told = broken(lambda: ask(meaning, "q", at=just))
+    assert told == ("a party asked that is locked", "10", "10")
+    ask(meaning, "q", at=day)
+    assert _WITHOUT_POLICY["per_hour"] == 100
 
 
 def test_a_good_code_buys_no_more_guesses(whole: TradeMeaning) -> None:

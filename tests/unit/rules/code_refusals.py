@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.rules import code_errors
-from ledger.rules.codes import FAILURES_MAX, LOCK_US, NONE, PENDING_MAX
+from ledger.rules.codes import HOUR_US, NONE, PENDING_MAX
 from ledger.rules.text import format_time
 from tests.unit.rules.coding import (
     CARD,
@@ -15,8 +15,11 @@ from tests.unit.rules.coding import (
     checks,
     revoking_code,
 )
-from tests.unit.rules.ordering import trading
+from tests.unit.rules.ordering import TERMS, trading
 from tests.unit.rules.refusing import Found, expect, refusal
+from tests.unit.rules.small import Small
+
+CHECKS = TERMS["checks"]
 
 
 @refusal(code_errors.CodeRevoked)
@@ -28,7 +31,8 @@ def _code_revoked() -> Found:
 
 @refusal(code_errors.ChecksPending)
 def _checks_pending() -> Found:
-    small = trading()
+    small = Small()
+    small.register("eve")
     for _ in range(PENDING_MAX):
         asked(small)
     return expect(small, checking(small), pending=PENDING_MAX, most=PENDING_MAX)
@@ -37,12 +41,19 @@ def _checks_pending() -> Found:
 @refusal(code_errors.ChecksLocked)
 def _checks_locked() -> Found:
     small = trading()
-    for _ in range(FAILURES_MAX):
+    for _ in range(CHECKS["lock_after"]):
         answered(small, NONE)
-    since = checks(small).since
-    assert since is not None
-    until = format_time(since + LOCK_US)
-    return expect(small, checking(small), failed=FAILURES_MAX, until=until)
+    until = format_time(checks(small).wrong[-1] + CHECKS["lock_s"] * 1_000_000)
+    return expect(small, checking(small), failed=CHECKS["lock_after"], until=until)
+
+
+@refusal(code_errors.ChecksCapped)
+def _checks_capped() -> Found:
+    small = trading()
+    for _ in range(CHECKS["per_hour"]):
+        asked(small)
+    until = format_time(checks(small).asked[0] + HOUR_US)
+    return expect(small, checking(small), most=CHECKS["per_hour"], until=until)
 
 
 @refusal(code_errors.CheckUnknown)

@@ -10,24 +10,27 @@ from ledger.rules import code_errors, errors, trade_errors
 from ledger.rules.codes import (
     ANSWER,
     CHECK,
-    FAILURES_MAX,
-    LOCK_US,
+    HOUR_US,
     NONE,
     OTHER,
     PENDING_MAX,
     THIS,
+    UNTOLD,
     answer_id,
     checks_stream,
     locked_until,
 )
 from ledger.rules.commands import Command
 from ledger.rules.compose import uuid7
-from ledger.rules.digests import timer_id
+from ledger.rules.digests import terms_digest, timer_id
 from ledger.rules.errors import Malformed
 from ledger.rules.kinds import kind_of
+from ledger.rules.model import TERMS_STREAM
 from ledger.rules.state import Item
+from ledger.rules.terms_document import LOCK_AFTER_MAX
 from ledger.rules.text import format_time
 from ledger.rules.trade_state import Checks
+from tests.terms import DAY_S
 from tests.unit.rules.coding import (
     CARD,
     NEVER_ASKED,
@@ -40,8 +43,13 @@ from tests.unit.rules.coding import (
     revoking_code,
 )
 from tests.unit.rules.escrowing import delivered
-from tests.unit.rules.ordering import ITEMS, ORDER, SWORDS, changed, placed, run, trading
+from tests.unit.rules.ordering import ITEMS, ORDER, SWORDS, TERMS, changed, placed, run, trading
 from tests.unit.rules.small import Small, key
+from tests.worlds import START_US
+
+CHECKS = TERMS["checks"]
+MOST, OFTEN = CHECKS["lock_after"], CHECKS["per_hour"]
+LOCK_US = CHECKS["lock_s"] * 1_000_000
 
 
 def refused(small: Small, command: Command, error: type[errors.Refused], **evidence: Any) -> None:
@@ -116,17 +124,18 @@ def test_a_question_waits_for_its_answer_and_says_nothing_of_what_it_is_about() 
     assert small.derive(command) == [(checks_stream("eve"), "code-asked/1", {})]
     assert (command.body, command.document["expect"]) == ({}, [])
     first, second = asked(small), asked(small)
-    assert checks(small) == Checks((first, second))
+    assert checks(small) == Checks((first, second), (small.at - 1_000_000, small.at))
 
 
 def test_a_party_asks_64_questions_at_once_and_the_next_after_an_answer() -> None:
-    small = trading()
+    small = Small()
+    small.register("eve", "bob")
     waiting = [asked(small) for _ in range(PENDING_MAX)]
     more = {"pending": PENDING_MAX, "most": PENDING_MAX}
     refused(small, small.command(checking(small)), code_errors.ChecksPending, **more)
     asked(small, "bob")
 
-    run(small, answering(small, waiting[3]))
+    run(small, answering(small, waiting[3], NONE))
     asked(small)
     assert len(checks(small).pending) == PENDING_MAX
 
@@ -155,7 +164,8 @@ def test_the_first_that_stands_the_test_is_written_on_the_item_whoever_asked() -
         ("checks/eve", "check-answered/1", {"check": check, "first_at": None, "result": "valid"}),
     ]
     run(small, answering(small, check))
-    assert (goods(small).verified_at, checks(small)) == (small.at, Checks())
+    assert goods(small).verified_at == small.at
+    assert (checks(small).pending, checks(small).wrong) == ((), ())
 
 
 def test_its_owner_learns_when_a_code_was_first_verified_and_a_stranger_does_not() -> None:
@@ -208,13 +218,12 @@ def test_what_was_verified_and_then_revoked_is_valid_to_nobody() -> None:
     assert [answered(small, party=party) for party in ("bob", "ann")] == ["revoked", "invalid"]
 
 
-def test_ten_wrong_answers_lock_a_party_for_a_day_from_the_first_of_them() -> None:
-    small = failed(FAILURES_MAX, OTHER)
-    found = checks(small)
-    assert found.since is not None
-    assert found.failed == FAILURES_MAX
-    until = found.since + LOCK_US
-    evidence = {"failed": FAILURES_MAX, "until": format_time(until)}
+def test_too_many_wrong_answers_lock_a_party_for_a_while_from_the_last_of_them() -> None:
+    small = failed(MOST, OTHER)
+    wrong = checks(small).wrong
+    assert len(wrong) == MOST
+    until = wrong[-1] + LOCK_US
+    evidence = {"failed": MOST, "until": format_time(until)}
     refused(small, small.command(checking(small)), code_errors.ChecksLocked, **evidence)
     asked(small, "bob")
 
@@ -222,36 +231,112 @@ def test_ten_wrong_answers_lock_a_party_for_a_day_from_the_first_of_them() -> No
     refused(small, small.command(checking(small)), code_errors.ChecksLocked, **evidence)
     small.at = until
     run(small, small.command(checking(small)))
-    assert (locked_until(found, until - 1), locked_until(found, until)) == (until, None)
 
 
-def test_nine_wrong_answers_lock_nobody() -> None:
-    small = failed(FAILURES_MAX - 1)
+def test_one_wrong_answer_less_locks_nobody() -> None:
+    small = failed(MOST - 1)
     asked(small)
 
 
-def test_a_good_code_buys_no_more_guesses() -> None:
-    small = failed(FAILURES_MAX - 1)
-    assert answered(small) == "valid"
-    assert checks(small).failed == FAILURES_MAX - 1
-
-
-def test_wrong_answers_are_counted_anew_a_day_after_the_first() -> None:
-    small = failed(3)
-    before = checks(small)
-    assert before.since is not None
+def test_wrong_answers_that_do_not_come_within_the_time_of_a_lock_lock_nobody() -> None:
+    small = failed(1)
+    (first,) = checks(small).wrong
+    for _ in range(MOST - 2):
+        answered(small, NONE)
     check = asked(small)
-    small.at = before.since + LOCK_US
+    small.at = first + LOCK_US
     run(small, answering(small, check, NONE))
-    assert checks(small) == Checks((), 1, small.at)
+    asked(small)
+
+    within = failed(1)
+    for _ in range(MOST - 2):
+        answered(within, NONE)
+    check = asked(within)
+    within.at = first + LOCK_US - 1
+    run(within, answering(within, check, NONE))
+    until = format_time(within.at + LOCK_US)
+    draft = within.command(checking(within))
+    refused(within, draft, code_errors.ChecksLocked, failed=MOST, until=until)
 
 
-def test_what_was_asked_before_a_lock_is_answered_still() -> None:
-    small = failed(FAILURES_MAX - 1)
+def test_a_good_code_buys_no_more_guesses() -> None:
+    small = failed(MOST - 1)
+    assert answered(small) == "valid"
+    assert len(checks(small).wrong) == MOST - 1
+    answered(small, NONE)
+    until = format_time(small.at + LOCK_US)
+    refused(
+        small,
+        small.command(checking(small)),
+        code_errors.ChecksLocked,
+        failed=MOST,
+        until=until,
+    )
+
+
+def test_what_was_asked_before_a_lock_is_answered_still_and_locks_for_longer() -> None:
+    small = failed(MOST - 1)
     waiting = [asked(small) for _ in range(2)]
     for check in waiting:
         run(small, answering(small, check, NONE))
-    assert checks(small).failed == FAILURES_MAX + 1
+        small.at += 1_000_000
+    wrong = checks(small).wrong
+    assert len(wrong) == MOST + 1
+    assert locked_until(checks(small), CHECKS) == wrong[-1] + LOCK_US
+
+
+def test_as_many_wrong_answers_are_kept_as_a_policy_may_ask_about() -> None:
+    small = trading()
+    for _ in range(LOCK_AFTER_MAX + 1):
+        check = asked(small)
+        run(small, answering(small, check, NONE))
+        small.at += LOCK_US
+    wrong = checks(small).wrong
+    assert len(wrong) == LOCK_AFTER_MAX
+    assert wrong[0] - LOCK_US > START_US
+
+
+def test_a_party_asks_so_often_within_an_hour_and_the_next_time_an_hour_after_the_first() -> None:
+    small = trading()
+    for _ in range(OFTEN):
+        answered(small, item=ITEMS[1])
+    first = checks(small).asked[0]
+    evidence = {"most": OFTEN, "until": format_time(first + HOUR_US)}
+    refused(small, small.command(checking(small)), code_errors.ChecksCapped, **evidence)
+    asked(small, "bob")
+
+    small.at = first + HOUR_US - 1
+    refused(small, small.command(checking(small)), code_errors.ChecksCapped, **evidence)
+    small.at = first + HOUR_US
+    run(small, small.command(checking(small)))
+    times = checks(small).asked
+    assert len(times) == OFTEN
+    assert first not in times
+
+
+def test_the_limits_are_those_of_the_trade_policy_in_force() -> None:
+    small = failed(2)
+    tight = TERMS | {"checks": {"lock_after": 2, "lock_s": 7200, "per_hour": 3}}
+    since = small.at + 30 * DAY_S * 1_000_000
+    body = {"effective_at": format_time(since), "replaces": terms_digest(TERMS)}
+    small.act("publish-trade-policy/1", ("operator", "root"), policy=tight, **body)
+    asked(small)
+
+    small.at = since
+    answered(small, NONE)
+    answered(small, NONE)
+    until = format_time(small.at + 7200 * 1_000_000)
+    refused(small, small.command(checking(small)), code_errors.ChecksLocked, failed=2, until=until)
+
+
+def test_where_no_trade_policy_is_in_force_there_are_limits_too() -> None:
+    assert UNTOLD == {"lock_after": 10, "lock_s": 24 * 3600, "per_hour": 100}
+    small = Small()
+    small.register("eve")
+    for _ in range(UNTOLD["lock_after"]):
+        answered(small, NONE)
+    until = format_time(small.at + 24 * 3600 * 1_000_000)
+    refused(small, small.command(checking(small)), code_errors.ChecksLocked, failed=10, until=until)
 
 
 def test_a_question_is_answered_once_by_the_ledger_alone() -> None:
@@ -304,7 +389,7 @@ def test_what_is_found_is_an_item_with_a_code() -> None:
 
 def test_a_proof_of_an_item_holds_its_answers_and_nobody_s_questions() -> None:
     small = trading()
-    assert kind_of(CHECK).reads(small.command(checking(small))) == ()
+    assert kind_of(CHECK).reads(small.command(checking(small))) == (TERMS_STREAM,)
     reads = kind_of(ANSWER).reads
     assert reads(answering(small, NEVER_ASKED)) == (f"item/{CARD}",)
     assert reads(answering(small, NEVER_ASKED, NONE)) == ()
