@@ -22,6 +22,8 @@ from ledger.proof.meaning_terms import TermsMeaning
 _WAITING_MOST: Final = 64
 _WITHOUT_POLICY: Final = {"lock_after": 10, "lock_s": 86_400, "per_hour": 100}
 _HOUR: Final = timedelta(hours=1)
+_WRONG_KEPT: Final = 64
+"""No trade policy asks about more wrong answers."""
 _WRONG: Final = ("invalid", "wrong_item")
 
 
@@ -79,7 +81,9 @@ class CodesMeaning:
         if self.complete:
             self._check_limits(stream, at)
         waiting.add(command["id"])
-        self.asked.setdefault(stream, []).append(at)
+        # Of a busy party's years a question must not look at more than the last hour.
+        self.asked[stream] = [each for each in self.asked.get(stream, []) if at - each < _HOUR]
+        self.asked[stream].append(at)
 
     def _check_limits(self, stream: str, at: datetime) -> None:
         limits = self.terms.in_force(at)[1].get("checks", _WITHOUT_POLICY)
@@ -132,7 +136,8 @@ class CodesMeaning:
             raise _broken("another answer than follows", expected, (stream, data))
         waiting.discard(body["check"])
         if data["result"] in _WRONG:
-            self.wrong.setdefault(stream, []).append(_moment(document["at"]))
+            wrong = [*self.wrong.get(stream, []), _moment(document["at"])]
+            self.wrong[stream] = wrong[-_WRONG_KEPT:]
 
     def _follows(
         self, body: dict[str, Any], item: Coded | None

@@ -24,7 +24,7 @@ from ledger.rules.orders import as_order, freed, order_of, order_stream, own_ord
 from ledger.rules.payments import check_buyer
 from ledger.rules.refunds import check_merchant
 from ledger.rules.state import State
-from ledger.rules.terms import DAY_US, terms_of
+from ledger.rules.terms import DAY_US, stream_of_terms, terms_of
 from ledger.rules.terms_document import CLAIM_KINDS
 from ledger.rules.text import format_time, time_us
 from ledger.rules.trade_errors import (
@@ -231,10 +231,6 @@ def _own_claim(command: Command) -> tuple[str, ...]:
     return (claim_stream(command.body["claim"]),)
 
 
-def _terms_alone(_command: Command) -> tuple[str, ...]:
-    return (TERMS_STREAM,)
-
-
 KINDS = (
     Kind(
         "open-claim/1",
@@ -262,7 +258,7 @@ KINDS = (
         _close,
         sealed=("reason",),
         expects=_own_claim,
-        reads=_terms_alone,
+        reads=stream_of_terms,
         risky=True,
         exact=True,
     ),

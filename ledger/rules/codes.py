@@ -30,9 +30,9 @@ from ledger.rules.items import (
     item_stream,
     stream_of_item,
 )
-from ledger.rules.model import TERMS_STREAM, EventType, Fact, Given, Kind
+from ledger.rules.model import EventType, Fact, Given, Kind
 from ledger.rules.state import Item, State
-from ledger.rules.terms import terms_in_force
+from ledger.rules.terms import stream_of_terms, terms_in_force
 from ledger.rules.terms_document import LOCK_AFTER_MAX
 from ledger.rules.text import check_uuid7, format_time, is_imported
 from ledger.rules.trade_errors import GoodsDiffer
@@ -43,7 +43,7 @@ CHECK: Final = "check-code/1"
 ANSWER: Final = "answer-check/1"
 RULE: Final = "code-check"
 
-UNTOLD: Final = {"lock_after": 10, "lock_s": 24 * 3600, "per_hour": 100}
+WITHOUT_POLICY: Final = {"lock_after": 10, "lock_s": 24 * 3600, "per_hour": 100}
 """How often a party may ask and be wrong where no trade policy says it: its `checks`."""
 HOUR_US: Final = 3600 * 1_000_000
 PENDING_MAX: Final = 64
@@ -73,7 +73,7 @@ def limits_of(given: Given) -> dict[str, int]:
     """Return how often a party may ask and be wrong, by the trade policy in force."""
     terms = terms_in_force(given)
     if terms is None:
-        return UNTOLD
+        return WITHOUT_POLICY
     limits: dict[str, int] = terms.document["checks"]
     return limits
 
@@ -91,12 +91,10 @@ def locked_until(checks: Checks, limits: dict[str, int]) -> int | None:
     return checks.wrong[-1] + lock_us
 
 
-def capped_until(checks: Checks, at: int, limits: dict[str, int]) -> int | None:
-    """Say until when a party has asked too often to ask again; None where it has not."""
+def capped_until(checks: Checks, limits: dict[str, int]) -> int | None:
+    """Say when a party may ask again, as `locked_until` does; None where it asked too seldom."""
     most = limits["per_hour"]
-    if len(checks.asked) < most or at >= checks.asked[-most] + HOUR_US:
-        return None
-    return checks.asked[-most] + HOUR_US
+    return None if len(checks.asked) < most else checks.asked[-most] + HOUR_US
 
 
 def checks_of(given: Given, party: str) -> Checks:
@@ -157,8 +155,8 @@ def _ask(given: Given) -> list[Fact]:
             failed=limits["lock_after"],
             until=format_time(until),
         )
-    free = capped_until(checks, given.at, limits)
-    if free is not None:
+    free = capped_until(checks, limits)
+    if free is not None and given.at < free:
         raise ChecksCapped(
             "it asked too often within an hour", most=limits["per_hour"], until=format_time(free)
         )
@@ -235,10 +233,6 @@ def _item_found(command: Command) -> tuple[str, ...]:
     return () if item is None else (item_stream(item),)
 
 
-def _terms_alone(_command: Command) -> tuple[str, ...]:
-    return (TERMS_STREAM,)
-
-
 KINDS = (
     Kind(
         REVOKE,
@@ -253,7 +247,7 @@ KINDS = (
         (("party",),),
         {},
         _ask,
-        reads=_terms_alone,
+        reads=stream_of_terms,
         sealed=("code", "item"),
         exact=True,
     ),

@@ -31,6 +31,11 @@ AHEAD_DAYS_MAX = 730
 OLD_KEPT = 160
 
 
+def stream_of_terms(_command: Command) -> tuple[str, ...]:
+    """Name the stream of the trade policies, for kinds that read or expect it alone."""
+    return (TERMS_STREAM,)
+
+
 def terms_in_force(given: Given) -> Published | None:
     """Return the trade policy in force at the time of the entry, if any was published."""
     terms = _terms(given)
@@ -117,10 +122,6 @@ def _published(state: State | None, entry: Entry) -> State:
     return Terms(state.at(entry.at), pending, old)
 
 
-def _own_stream(_command: Command) -> tuple[str, ...]:
-    return (TERMS_STREAM,)
-
-
 KINDS = (
     Kind(
         "publish-trade-policy/1",
@@ -131,7 +132,7 @@ KINDS = (
             "replaces": schema.nullable(schema.hex32),
         },
         _publish,
-        expects=_own_stream,
+        expects=stream_of_terms,
         exact=True,
         risky=True,
     ),

@@ -21,6 +21,7 @@ from api.settings import Settings
 from ledger.application import Accepted
 from ledger.cards.codes import new_code
 from ledger.cards.commitments import Opening, Place, commit, write_opening
+from ledger.clock import FixedClock
 from ledger.rules.codes import REVOKE
 from ledger.rules.items import item_stream
 from ledger.submission import Submission
@@ -76,6 +77,12 @@ class Shop:
         """Sign a question, to be sent by the test."""
         order = ask(Hand(party, "party", self.house.signer(party)), item, code)
         return write(self.house.context(), order)[1]
+
+    def wait(self, for_us: int) -> None:
+        """Let time pass."""
+        clock = self.house.clock
+        assert isinstance(clock, FixedClock)
+        clock.advance(for_us)
 
     def post(self, asked: Submission) -> Any:
         """Send a question."""

@@ -29,7 +29,7 @@ from ledger.rules.text import b64encode
 from ledger.signer import LocalSigner
 from tests.databases import sqlite_file_url
 from tests.golden_story import golden_world, play, publisher_of
-from tests.js import forgeries, trade_forgeries
+from tests.js import code_forgeries, forgeries, trade_forgeries
 from tests.js.exports import Forger, write_export
 from tests.worlds import World
 
@@ -42,7 +42,7 @@ SIZE = 57
 MUTATIONS = 150
 
 NODE = shutil.which("node")
-FORGERIES = forgeries.EXPECTED | trade_forgeries.EXPECTED
+FORGERIES = forgeries.EXPECTED | trade_forgeries.EXPECTED | code_forgeries.EXPECTED
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node 20 or newer on the path")
 

@@ -10,9 +10,10 @@ import pytest
 from ledger.application import Accepted
 from ledger.proof.bundle import verify_proof
 from ledger.proof.tlogproof import parse_proof
-from ledger.rules.code_errors import ChecksPending
-from ledger.rules.codes import PENDING_MAX
+from ledger.rules.code_errors import ChecksCapped, ChecksPending
+from ledger.rules.codes import HOUR_US, PENDING_MAX
 from ledger.rules.errors import CommandConflict
+from ledger.rules.text import format_time
 from tests.codes import (
     answer_draft,
     ask,
@@ -60,6 +61,17 @@ def test_of_too_many_questions_in_one_batch_as_many_are_recorded_as_may_wait(wor
     refused = [outcome for outcome in outcomes if isinstance(outcome, ChecksPending)]
     assert len(refused) == 3
     assert len(checks_of(world, "eve").pending) == PENDING_MAX
+
+
+def test_without_a_trade_policy_a_party_asks_a_hundred_times_an_hour(world: World) -> None:
+    for _ in range(100):
+        ask_and_answer(world, "eve", CARD)
+    with pytest.raises(ChecksCapped) as caught:
+        ask(world, "eve")
+
+    until = format_time(checks_of(world, "eve").asked[0] + HOUR_US)
+    assert caught.value.evidence == {"most": 100, "until": until}
+    ask(world, "bob")
 
 
 def test_a_question_that_two_answer_at_once_is_answered_by_one(world: World) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ledger.proof.errors import Tampered
-from ledger.proof.meaning_codes import _WITHOUT_POLICY
 from ledger.proof.meaning_trade import Thing, TradeMeaning
 
 CARD, SWORD = "cards/1", "cards/2"
@@ -188,7 +187,26 @@ def test_without_a_trade_policy_a_party_is_wrong_ten_times_a_day() -> None:
     told = broken(lambda: ask(meaning, "q", at=just))
     assert told == ("a party asked that is locked", "10", "10")
     ask(meaning, "q", at=day)
-    assert _WITHOUT_POLICY["per_hour"] == 100
+
+
+def test_without_a_trade_policy_a_party_asks_a_hundred_times_an_hour() -> None:
+    meaning = TradeMeaning(complete=True)
+    meaning.items[ITEM] = Thing("bob", "cards", is_card=True, goods=("c", "p"))
+    verified(meaning)
+    for number in range(99):
+        ask(meaning, f"q{number}")
+        answer(meaning, f"q{number}", "valid")
+    told = broken(lambda: ask(meaning, "r"))
+    assert told == ("a party asked too often", "100", "100")
+
+
+def test_what_no_limit_asks_about_any_more_is_forgotten(whole: TradeMeaning) -> None:
+    for hour in range(10, 24):
+        at = f"2026-11-22T{hour}:00:00.000000Z"
+        wrong(whole, 8, at=at, start=8 * hour)
+        whole.terms.documents["t"]["checks"]["lock_s"] = 1
+    assert len(whole.codes.wrong["checks/eve"]) == 64
+    assert len(whole.codes.asked["checks/eve"]) == 8
 
 
 def test_a_good_code_buys_no_more_guesses(whole: TradeMeaning) -> None:
